@@ -1,0 +1,34 @@
+# `make` alone lists what there is to make.
+.DEFAULT_GOAL := help
+.PHONY: help setup lab run test check bench clean
+
+PYTHON := .venv/bin/python
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## .venv, what is missing from the system (told first), a Docker Engine in your cache
+	@scripts/setup
+
+lab: setup ## open the workbook in JupyterLab
+	.venv/bin/dnetkit lab
+
+run: setup ## execute all chapters and judge them; ARGS='01-veth -j 2' are its arguments
+	.venv/bin/dnetkit run $(ARGS)
+
+test: setup ## all tests; as root also as an ordinary user; ARGS go to pytest
+	scripts/test $(ARGS)
+
+check: setup ## format, lint, types, layers, clean notebooks
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy --strict
+	.venv/bin/lint-imports
+	$(PYTHON) scripts/check_notebooks.py notebooks
+
+bench: setup ## how long a lab takes to open, beside a bare dockerd
+	$(PYTHON) scripts/bench.py $(ARGS)
+
+clean: ## remove .venv and all that was made in this folder (your cache of engines and images stays)
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find dnetkit tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,162 @@
+"""A Docker Engine in a machine: put its images in place, start it, wait until it answers, stop it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from dnetkit.agent.machines import Machine
+
+__all__ = ["SOCKET", "Engine", "wait_until"]
+
+SOCKET = "/run/docker.sock"
+"""Where an engine listens, inside its machine."""
+
+_LOG = "/run/dockerd.log"
+_ROOTLESS = "/run/dnetkit/rootless"  # where a rootless engine looks for what a root one finds in /etc and on PATH
+
+
+def wait_until(condition: Any, deadline: float, pause: float = 0.005) -> bool:
+    """Ask `condition` again and again until it is true or `deadline` (seconds from now) has passed; says which."""
+    give_up = time.monotonic() + deadline
+    while not condition():
+        if time.monotonic() > give_up:
+            return False
+        select.select([], [], [], pause)
+    return True
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("docker", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Engine:
+    """The engine of one machine; its process ends with the lab at the latest."""
+
+    def __init__(self, machine: Machine, config: dict[str, Any]) -> None:
+        self.machine = machine
+        self.version = ""
+        self._config = config
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether its process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start dockerd; returns at once, `wait` waits. An engine that runs is left alone."""
+        if self.running:
+            return
+        config = self._config
+        command = ["dockerd", "--host", f"unix://{SOCKET}", "--exec-opt", "native.cgroupdriver=cgroupfs"]
+        environment = dict(self.machine.environment)
+        if config["library_path"]:
+            environment["LD_LIBRARY_PATH"] = ":".join(config["library_path"])
+        if config["sandbox"] == "rootless":
+            command = [
+                *("dockerd", "--host", f"unix://{SOCKET}", "--rootless", "--group", "root"),
+                *("--data-root", "/var/lib/docker", "--exec-root", "/run/docker", "--pidfile", "/run/docker.pid"),
+            ]
+            if config["proxy"]:
+                command += ["--userland-proxy-path", config["proxy"]]
+                self._link(config["proxy"], f"{_ROOTLESS}/bin/rootlesskit-docker-proxy")  # it does not start without
+            self._link("/etc/docker", f"{_ROOTLESS}/config/docker")
+            environment |= {
+                "PATH": f"{environment['PATH']}:{_ROOTLESS}/bin",
+                "XDG_RUNTIME_DIR": "/run",
+                "XDG_CONFIG_HOME": f"{_ROOTLESS}/config",
+                "XDG_DATA_HOME": "/root/.local/share",
+                "ROOTLESSKIT_STATE_DIR": "/run/rootlesskit",
+            }
+        else:
+            command += ["--cgroup-parent", f"/{config['cgroup']}/{self.machine.name}"]
+        with open(self.machine.path(_LOG), "ab") as log:
+            self._process = subprocess.Popen(
+                self.machine.enter(*command),
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+            )
+
+    def wait(self, deadline: float) -> None:
+        """Wait until it answers. Raises OSError with what is wrong when it does not within `deadline` seconds."""
+
+        def answers() -> bool:
+            if not self.running:
+                raise OSError("the engine ended while it was starting")
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                self.version = self.get("/version")["Version"]
+                return True
+            return False
+
+        if not wait_until(answers, deadline):
+            raise OSError(f"the engine did not answer within {deadline:.0f} seconds")
+
+    def stop(self, deadline: float = 15.0, *, kill: bool = False) -> None:
+        """Stop dockerd (its containers with it, unless live-restore is on); with kill at once, by SIGKILL."""
+        if self._process is None or not self.running:
+            return
+        for child in self._children(self._process.pid) if kill else [self._pid_inside()]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL if kill else signal.SIGTERM)
+        try:
+            self._process.wait(deadline)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def get(self, path: str, timeout: float = 10.0) -> Any:
+        """GET from the engine's API, decoded. Raises OSError when it does not answer or answers with an error."""
+        connection = _UnixConnection(self.machine.path(SOCKET), timeout)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            body = answer.read()
+            if answer.status >= 400:
+                raise OSError(f"{path}: {answer.status} {body[:200].decode(errors='replace')}")
+            return json.loads(body)
+        finally:
+            connection.close()
+
+    def log(self, lines: int) -> str:
+        """The last lines of what dockerd wrote."""
+        text = Path(self.machine.path(_LOG)).read_text(encoding="utf-8", errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+    def _link(self, target: str, name: str) -> None:
+        path = self.machine.path(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.symlink(target, path)
+
+    def _pid_inside(self) -> int:
+        """dockerd itself: the child of the nsenter that was started for it."""
+        assert self._process is not None
+        children = self._children(self._process.pid)
+        return children[0] if children else self._process.pid
+
+    @staticmethod
+    def _children(pid: int) -> list[int]:
+        with contextlib.suppress(OSError):
+            return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return []

@@ -1,0 +1,121 @@
+"""What a lab and a machine in it see of the file system: the real one, read-only, with private places to write.
+
+The lab's first process calls `arrange_lab`; each machine's first process calls `arrange_machine`. All of it lies in mount
+namespaces of their own and ends with them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from dnetkit.agent import kernel
+from dnetkit.agent.imagestore import place
+from dnetkit.agent.kernel import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC
+
+__all__ = ["BASE", "arrange_lab", "arrange_machine", "write_hosts"]
+
+BASE = "/run/dnetkit"
+"""Where a lab keeps its own things: the engine, the images, the machine's cgroups."""
+
+
+def arrange_lab(config: dict[str, Any]) -> None:
+    """Cut the mounts loose from the machine's, make them read-only, and put the lab's own /proc and /run in place.
+
+    config: 'sandbox'; 'bind', a map from a name below BASE to the directory of the machine that is to be seen there; 'writable',
+    those of the names that may be written.
+    """
+    kernel.mount("", "/", flags=MS_REC | MS_PRIVATE)
+    opened = {name: os.open(directory, os.O_PATH | os.O_DIRECTORY) for name, directory in config["bind"].items()}
+    with contextlib.suppress(OSError):  # before Linux 5.12 there is no such call: then it stays writable
+        kernel.set_read_only("/")
+        if config["sandbox"] == "root":
+            kernel.set_read_only("/sys/fs/cgroup", on=False)
+    _tmpfs("/run")
+    for name, fd in opened.items():
+        _bind(f"/proc/self/fd/{fd}", f"{BASE}/{name}")
+        os.close(fd)
+        if name in config["writable"]:
+            with contextlib.suppress(OSError):
+                kernel.set_read_only(f"{BASE}/{name}", on=False)
+    _bind("/sys/fs/cgroup", f"{BASE}/cgroup")
+    _tmpfs("/dev/shm", "1777")  # noqa: S108 - the mount point itself
+    _proc()
+
+
+def arrange_machine(name: str, addresses: dict[str, str], disk: str, stores: list[str]) -> None:
+    """Give a machine its own /proc, /sys, /run, /tmp, /root, /etc and /var/lib, and its name.
+
+    addresses: name to LAN address of every machine, for /etc/hosts. disk: the size of /var/lib, as tmpfs takes it ('512m'); '' for
+    the kernel's default, half of the memory. stores: directories with images, to be put into the engine's.
+    """
+    kept = {entry: os.open(f"{BASE}/{entry}", os.O_PATH) for entry in os.listdir(BASE) if entry != "machines"}
+    _proc()
+    kernel.mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    _bind(f"/proc/self/fd/{kept.pop('cgroup')}", "/sys/fs/cgroup")
+    if os.path.isdir("/sys/kernel/security"):  # the engine would leave an AppArmor profile in the machine's kernel
+        with contextlib.suppress(OSError):
+            _tmpfs("/sys/kernel/security")
+    _tmpfs("/run")
+    for entry, fd in kept.items():
+        _bind(f"/proc/self/fd/{fd}", f"{BASE}/{entry}")
+        os.close(fd)
+    _tmpfs("/tmp", "1777")  # noqa: S108 - the mount point itself
+    _tmpfs("/root", "700")
+    _tmpfs("/var/lib", "755", disk)
+    _etc(name, addresses)
+    if stores:
+        place(stores, Path("/var/lib/docker"))
+    socket.sethostname(name)
+    os.chdir("/root")
+
+
+def write_hosts(addresses: dict[str, str], directory: str = "/etc") -> None:
+    """Write the hosts file of a machine: itself and the others of its lab by name."""
+    lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost"]
+    lines += [f"{address} {name}" for name, address in addresses.items()]
+    path = Path(directory) / "hosts"
+    path.unlink(missing_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _etc(name: str, addresses: dict[str, str]) -> None:
+    upper, work = f"{BASE}/etc/upper", f"{BASE}/etc/work"
+    os.makedirs(upper)
+    os.makedirs(work)
+    options = f"lowerdir=/etc,upperdir={upper},workdir={work}"
+    try:
+        kernel.mount("etc", "/etc", "overlay", 0, options + ",userxattr")
+    except OSError:  # userxattr is for an unprivileged overlay, and newer than the rest
+        kernel.mount("etc", "/etc", "overlay", 0, options)
+    if os.path.isdir("/etc/docker"):
+        _tmpfs("/etc/docker")
+    else:
+        os.mkdir("/etc/docker")
+    write_hosts(addresses)
+    for file, text in (("hostname", name + "\n"), ("resolv.conf", "# a lab has no way out, so there is no resolver\n")):
+        path = Path("/etc") / file
+        path.unlink(missing_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def _proc() -> None:
+    """A fresh /proc in which only the network's settings, which every namespace has for itself, can be written."""
+    kernel.mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    _bind("/proc/sys", "/proc/sys")
+    _bind("/proc/sys/net", "/proc/sys/net")
+    with contextlib.suppress(OSError):
+        kernel.set_read_only("/proc/sys", recursive=False)
+
+
+def _tmpfs(target: str, mode: str = "755", size: str = "") -> None:
+    kernel.mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, f"mode={mode}" + (f",size={size}" if size else ""))
+
+
+def _bind(source: str, target: str) -> None:
+    if not os.path.exists(target):
+        os.makedirs(target)
+    kernel.mount(source, target, "", MS_BIND | MS_REC)

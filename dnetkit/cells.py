@@ -1,0 +1,73 @@
+"""Runs the lines of one cell on one machine, shows the terminal while they run, and judges how they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from dnetkit.errors import CommandError, CommandTimeout
+from dnetkit.failures import expected_failure, failure
+from dnetkit.model import CommandResult
+from dnetkit.stage import Slot
+from dnetkit.terminal import Live, Terminal
+
+__all__ = ["Machine", "perform"]
+
+
+class Machine(Protocol):
+    """A host, a client or a container."""
+
+    name: str
+
+    def run(
+        self,
+        script: str,
+        *,
+        check: bool = True,
+        timeout: float = 60.0,
+        on_event: Callable[[str, Any], None] | None = None,
+    ) -> CommandResult:
+        """Run a script there."""
+        ...  # a protocol has no body
+
+
+def perform(where: Machine, script: str, live: bool, timeout: float = 60.0, expect_fail: bool = False) -> CommandResult:
+    """Run a script and show it as a terminal would.
+
+    Raises CommandError for a line that failed, CommandTimeout, KeyboardInterrupt when the learner stopped it; with
+    expect_fail the failing line is the success, and CommandExpectedToFail is raised when there was none.
+    """
+    terminal = Terminal(f"{where.name}#")
+    slot = Slot(live)
+
+    def draw(last: bool) -> None:
+        if terminal and (live or last):
+            slot.put(terminal)
+
+    with Live(draw) as drawing:
+
+        def on_event(kind: str, value: Any) -> None:
+            terminal.event(kind, value)
+            drawing.changed()
+
+        try:
+            result = where.run(script, check=False, timeout=timeout, on_event=on_event)
+        except CommandError as error:
+            result = error.result
+        except KeyboardInterrupt:
+            terminal.note("interrupted")
+            raise
+        problem = failure(result, timeout)
+        if result.ended == "interrupt":
+            terminal.note("interrupted")
+            raise KeyboardInterrupt
+        if isinstance(problem, CommandTimeout):
+            terminal.note(f"ended after {timeout:g} s")
+        elif expect_fail and problem is None:
+            problem = expected_failure(result)
+        elif expect_fail:
+            terminal.note("as expected")
+            problem = None
+    if problem is not None:
+        raise problem
+    return result

@@ -1,0 +1,427 @@
+"""Claims about the state of a lab: pure predicates over a Snapshot, each with what it saw and a hint.
+
+A claim that something is absent fails when the data for it could not be read.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from dnetkit import facts
+from dnetkit.display import tag, wrap
+from dnetkit.errors import UsageError
+from dnetkit.model import Route, Rule, Snapshot
+
+__all__ = ["CLAIMS", "CheckResult"]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """Whether a claim holds; `reason` is what was seen, `hint` what to do when it does not. True when it passed."""
+
+    passed: bool
+    claim: str
+    reason: str
+    hint: str = ""
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __str__(self) -> str:
+        lines = [f"{'passed' if self.passed else 'FAILED'}: {self.claim}", f"  seen: {self.reason}"]
+        return "\n".join(lines if self.passed or not self.hint else [*lines, f"  hint: {self.hint}"])
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython's signature
+        mark, kind, verdict = ("✔", "added", "passed") if self.passed else ("✘", "removed", "failed")
+        hint = tag("div", tag("em", self.hint)) if self.hint and not self.passed else ""
+        head = tag("div", tag("b", f"{mark} {verdict}", class_=f"dnk-{kind}"), f" {self.claim}")
+        seen = tag("div", f"seen: {self.reason}", class_="dnk-note")
+        return {"text/plain": str(self), "text/html": wrap(tag("div", head, seen, hint, class_="dnetkit-check"))}
+
+
+CLAIMS: dict[str, Callable[..., CheckResult]] = {}
+"""Every claim by its name; the first parameter of each is the snapshot."""
+
+
+def _claim(function: Callable[..., CheckResult]) -> Callable[..., CheckResult]:
+    CLAIMS[function.__name__] = function
+    return function
+
+
+# Links
+
+
+@_claim
+def link_exists(snapshot: Snapshot, where: str, link: str, kind: str = "") -> CheckResult:
+    """The interface is there (and of that kind: 'veth', 'bridge', ...)."""
+    space = facts.namespace(snapshot, where)
+    found = space.link(link)
+    claim = f"{where} has an interface {link}" + (f" of kind {kind}" if kind else "")
+    if found is None:
+        facts.must_be_read(snapshot, "links", space)
+        return CheckResult(False, claim, f"its interfaces are {_list(one.name for one in space.links)}")
+    return CheckResult(kind in ("", found.kind), claim, f"{link} is there, of kind {found.kind}")
+
+
+@_claim
+def no_link(snapshot: Snapshot, where: str, link: str) -> CheckResult:
+    """No interface of that name is there."""
+    space = facts.namespace(snapshot, where)
+    facts.must_be_read(snapshot, "links", space)
+    there = [known.name for known in space.links]
+    return CheckResult(link not in there, f"{where} has no interface {link}", f"its interfaces are {_list(there)}")
+
+
+@_claim
+def link_state(snapshot: Snapshot, where: str, link: str, state: str) -> CheckResult:
+    """The operational state is 'UP', 'DOWN', 'LOWERLAYERDOWN' or 'UNKNOWN'."""
+    seen = facts.link(snapshot, where, link).state
+    return CheckResult(seen.upper() == state.upper(), f"{link} in {where} is {state.upper()}", f"its state is {seen}")
+
+
+@_claim
+def pair(snapshot: Snapshot, where: str, link: str, other: str, other_link: str = "") -> CheckResult:
+    """The interface is one end of a veth pair, and the other end lies in `other`."""
+    claim = (
+        f"{link} in {where} is one end of a pair, the other end is {f'{other_link} in ' if other_link else ''}{other}"
+    )
+    found = facts.link(snapshot, where, link)
+    far = facts.namespace(snapshot, other)
+    if found.peer is None:
+        return CheckResult(False, claim, f"no other end of {link} can be seen; it is of kind {found.kind}")
+    seen = f"the other end is {found.peer.name} in {found.peer.namespace}"
+    return CheckResult(found.peer.namespace == far.name and other_link in ("", found.peer.name), claim, seen)
+
+
+@_claim
+def port_of(snapshot: Snapshot, where: str, link: str, bridge: str) -> CheckResult:
+    """The interface is a port of that bridge."""
+    master = facts.link(snapshot, where, link).master
+    hint = f"`ip link set {link} master {bridge}` would make it one."
+    return CheckResult(
+        master == bridge, f"{link} in {where} is a port of {bridge}", f"its bridge is {master or 'none'}", hint
+    )
+
+
+@_claim
+def ports(snapshot: Snapshot, where: str, bridge: str, count: int) -> CheckResult:
+    """The bridge has that many ports."""
+    facts.link(snapshot, where, bridge)
+    space = facts.namespace(snapshot, where)
+    facts.must_be_read(snapshot, "links", space)
+    there = [known.name for known in space.links if known.master == bridge]
+    return CheckResult(len(there) == count, f"{bridge} on {where} has {count} ports", f"its ports are {_list(there)}")
+
+
+@_claim
+def has_address(snapshot: Snapshot, where: str, link: str, address: str = "", within: str = "") -> CheckResult:
+    """The interface has an address: that one (with or without its prefix length), or one within that network."""
+    there = facts.link(snapshot, where, link).addresses
+    wanted = f"the address {address}" if address else f"an address within {within}" if within else "an address"
+    claim = f"{link} in {where} has {wanted}"
+    fits = [a for a in there if address in ("", a.ip, a.cidr) and (not within or _within(a.ip, within))]
+    return CheckResult(bool(fits), claim, f"its addresses are {_list(a.cidr for a in there)}")
+
+
+@_claim
+def no_address(snapshot: Snapshot, where: str, link: str) -> CheckResult:
+    """The interface has no IPv4 address."""
+    there = [a.cidr for a in facts.link(snapshot, where, link).addresses if a.family == 4]
+    facts.must_be_read(snapshot, "links", facts.namespace(snapshot, where))
+    return CheckResult(not there, f"{link} in {where} has no IPv4 address", f"its addresses are {_list(there)}")
+
+
+# What the kernel knows
+
+
+@_claim
+def route(snapshot: Snapshot, where: str, destination: str, via: str = "", dev: str = "") -> CheckResult:
+    """There is a route to that destination ('default' or a prefix), by that gateway and device where given."""
+    there = _routes(snapshot, where)
+    fits = [r for r in there if r.destination == destination and via in ("", r.gateway) and dev in ("", r.device)]
+    claim = f"{where} has a route {_route(destination, via, dev)}"
+    if not fits:
+        facts.must_be_read(snapshot, "routes", facts.namespace(snapshot, where))
+    return CheckResult(
+        bool(fits), claim, f"its routes are {_list(_route(r.destination, r.gateway, r.device) for r in there)}"
+    )
+
+
+@_claim
+def no_route(snapshot: Snapshot, where: str, destination: str) -> CheckResult:
+    """There is no route to that destination."""
+    facts.must_be_read(snapshot, "routes", facts.namespace(snapshot, where))
+    there = _routes(snapshot, where)
+    seen = f"its routes are {_list(_route(r.destination, r.gateway, r.device) for r in there)}"
+    return CheckResult(all(r.destination != destination for r in there), f"{where} has no route {destination}", seen)
+
+
+@_claim
+def rule(
+    snapshot: Snapshot,
+    where: str,
+    table: str,
+    chain: str,
+    target: str = "",
+    contains: str | Iterable[str] = (),
+    packets: int = 0,
+) -> CheckResult:
+    """The chain has a rule with that target and those words in it, that has counted at least so many packets."""
+    there = _rules(snapshot, where, table, chain)
+    fits = [r for r in there if _fits(r, target, contains)]
+    claim = f"{where} has a rule in {table}/{chain}{_wanted(target, contains)}"
+    if packets:
+        claim += f" that counted {packets} packets or more"
+    if not fits:
+        facts.must_be_read(snapshot, "rules", facts.namespace(snapshot, where))
+        return CheckResult(False, claim, f"that chain has {_list((r.text for r in there), 'no rules')}")
+    most = max(fits, key=lambda r: r.packets)
+    return CheckResult(most.packets >= packets, claim, f"{most.text} ({most.packets} packets)")
+
+
+@_claim
+def no_rule(
+    snapshot: Snapshot, where: str, table: str, chain: str, target: str = "", contains: str | Iterable[str] = ()
+) -> CheckResult:
+    """The chain has no such rule."""
+    facts.must_be_read(snapshot, "rules", facts.namespace(snapshot, where))
+    fits = [r.text for r in _rules(snapshot, where, table, chain) if _fits(r, target, contains)]
+    claim = f"{where} has no rule in {table}/{chain}{_wanted(target, contains)}"
+    return CheckResult(not fits, claim, f"such rules: {_list(fits)}")
+
+
+@_claim
+def policy(snapshot: Snapshot, where: str, table: str, chain: str, expected: str) -> CheckResult:
+    """What reaches the end of a built-in chain is let through ('ACCEPT') or not ('DROP')."""
+    space = facts.namespace(snapshot, where)
+    seen = {c.policy for c in space.chains if (c.table, c.name, c.family) == (table, chain, 4)}
+    if not seen:
+        facts.must_be_read(snapshot, "rules", space)
+    return CheckResult(
+        seen == {expected},
+        f"the policy of {table}/{chain} on {where} is {expected}",
+        f"it is {_list(sorted(seen), 'not there')}",
+    )
+
+
+@_claim
+def sysctl(snapshot: Snapshot, where: str, name: str, value: object) -> CheckResult:
+    """A kernel setting, such as 'net.ipv4.ip_forward', has that value."""
+    space = facts.namespace(snapshot, where)
+    seen = dict(space.sysctls).get(name)
+    if seen is None:
+        facts.must_be_read(snapshot, "sysctls", space)
+    return CheckResult(
+        seen == str(value), f"{name} on {where} is {value}", f"it is {'unknown' if seen is None else seen}"
+    )
+
+
+@_claim
+def neighbour(snapshot: Snapshot, where: str, address: str, state: str = "") -> CheckResult:
+    """The neighbour table (ARP) knows a MAC address for that address."""
+    space = facts.namespace(snapshot, where)
+    fits = [n for n in space.neighbours if n.address == address and n.mac and state.upper() in ("", n.state.upper())]
+    if not fits:
+        facts.must_be_read(snapshot, "neighbours", space)
+    there = (f"{n.address} {n.mac or 'without a MAC'} {n.state}" for n in space.neighbours)
+    claim = f"{where} knows the MAC address of its neighbour {address}"
+    return CheckResult(
+        bool(fits), claim, f"its neighbours are {_list(there)}", f"It asks when it first sends there: ping {address}"
+    )
+
+
+@_claim
+def no_neighbour(snapshot: Snapshot, where: str, address: str) -> CheckResult:
+    """The neighbour table (ARP) knows no MAC address for that address."""
+    space = facts.namespace(snapshot, where)
+    facts.must_be_read(snapshot, "neighbours", space)
+    fits = [f"{n.address} {n.mac} {n.state}" for n in space.neighbours if n.address == address and n.mac]
+    return CheckResult(
+        not fits, f"{where} does not know the MAC address of {address}", f"entries for it: {_list(fits)}"
+    )
+
+
+@_claim
+def learned(snapshot: Snapshot, where: str, bridge: str, who: str) -> CheckResult:
+    """The bridge has learned by which port it reaches a MAC address, or the interfaces of a container."""
+    facts.link(snapshot, where, bridge)
+    fits, there = _learned(snapshot, where, bridge, who)
+    if not fits:
+        facts.must_be_read(snapshot, "forwarding", facts.namespace(snapshot, where))
+    claim = f"{bridge} on {where} has learned where {who} is"
+    return CheckResult(
+        bool(fits),
+        claim,
+        f"learned: {_list(fits or there)}",
+        f"A bridge learns from what it hears: {who} must send something.",
+    )
+
+
+@_claim
+def not_learned(snapshot: Snapshot, where: str, bridge: str, who: str) -> CheckResult:
+    """The bridge has not (or no longer) learned where that MAC address or container is."""
+    facts.link(snapshot, where, bridge)
+    facts.must_be_read(snapshot, "forwarding", facts.namespace(snapshot, where))
+    fits, _ = _learned(snapshot, where, bridge, who)
+    return CheckResult(not fits, f"{bridge} on {where} has not learned where {who} is", f"learned: {_list(fits)}")
+
+
+# What Docker made
+
+
+@_claim
+def container_state(snapshot: Snapshot, name: str, state: str) -> CheckResult:
+    """The container is 'running', 'exited', 'paused', ..."""
+    seen = facts.container(snapshot, name).state
+    return CheckResult(seen == state, f"the container {name} is {state}", f"it is {seen}")
+
+
+@_claim
+def container_running(snapshot: Snapshot, name: str) -> CheckResult:
+    """The container runs."""
+    return container_state(snapshot, name, "running")
+
+
+@_claim
+def no_container(snapshot: Snapshot, name: str) -> CheckResult:
+    """There is no container of that name, running or not."""
+    facts.must_be_read(snapshot, "docker")
+    machine, _, short = name.rpartition("/")
+    found = snapshot.container(short, machine)
+    there = _list(c.name for c in snapshot.containers)
+    return CheckResult(
+        found is None, f"there is no container {name}", f"the containers are {there}", f"docker rm -f {short}"
+    )
+
+
+@_claim
+def networks(snapshot: Snapshot, *expected: str, on: str = "host1") -> CheckResult:
+    """These, and no others, are the Docker networks of a host."""
+    facts.must_be_read(snapshot, "docker")
+    there = sorted(network.name for network in snapshot.networks if network.machine == on)
+    return CheckResult(
+        there == sorted(expected),
+        f"the Docker networks of {on} are {_list(sorted(expected))}",
+        f"they are {_list(there)}",
+    )
+
+
+@_claim
+def on_network(snapshot: Snapshot, name: str, network: str) -> CheckResult:
+    """The container is on that Docker network."""
+    there = [endpoint.network for endpoint in facts.container(snapshot, name).endpoints]
+    hint = f"docker network connect {network} {name}"
+    return CheckResult(network in there, f"{name} is on the network {network}", f"it is on {_list(there)}", hint)
+
+
+@_claim
+def not_on_network(snapshot: Snapshot, name: str, network: str) -> CheckResult:
+    """The container is not on that Docker network."""
+    there = [endpoint.network for endpoint in facts.container(snapshot, name).endpoints]
+    facts.must_be_read(snapshot, "docker")
+    hint = f"docker network disconnect {network} {name}"
+    return CheckResult(
+        network not in there, f"{name} is not on the network {network}", f"it is on {_list(there)}", hint
+    )
+
+
+@_claim
+def same_network(snapshot: Snapshot, one: str, other: str) -> CheckResult:
+    """Both containers are on one Docker network."""
+    first, second = facts.container(snapshot, one), facts.container(snapshot, other)
+    of_first, of_second = ({e.network for e in c.endpoints} for c in (first, second))
+    seen = f"{one} is on {_list(sorted(of_first))}, {other} on {_list(sorted(of_second))}"
+    passed = first.machine == second.machine and bool(of_first & of_second)
+    return CheckResult(passed, f"{one} and {other} are on one network", seen)
+
+
+@_claim
+def shares_namespace(snapshot: Snapshot, one: str, other: str) -> CheckResult:
+    """Both use the same network namespace: the same interfaces, routes and rules."""
+    first, second = facts.namespace(snapshot, one), facts.namespace(snapshot, other)
+    return CheckResult(
+        first.name == second.name, f"{one} and {other} share one network namespace", f"{first.name} and {second.name}"
+    )
+
+
+@_claim
+def published(
+    snapshot: Snapshot, name: str, container_port: int, host_port: int = 0, protocol: str = "tcp"
+) -> CheckResult:
+    """A port of the host (that one, where given) leads to that port of the container."""
+    there = facts.container(snapshot, name).ports
+    fits = [
+        p
+        for p in there
+        if (p.container_port, p.protocol) == (container_port, protocol) and host_port in (0, p.host_port)
+    ]
+    seen = _list(f"{p.host_port} -> {p.container_port}/{p.protocol}" for p in there)
+    claim = (
+        f"{f'port {host_port}' if host_port else 'a port'} of the host leads to {container_port}/{protocol} of {name}"
+    )
+    return CheckResult(
+        bool(fits), claim, f"published: {seen}", f"docker run -p HOST:{container_port} publishes a port."
+    )
+
+
+@_claim
+def equal(_snapshot: Snapshot, one: object, other: object) -> CheckResult:
+    """Two values are the same."""
+    return CheckResult(str(one) == str(other), f"{facts.words(one)} is {facts.words(other)}", f"{one} and {other}")
+
+
+@_claim
+def differ(_snapshot: Snapshot, one: object, other: object) -> CheckResult:
+    """Two values are not the same."""
+    return CheckResult(str(one) != str(other), f"{facts.words(one)} is not {facts.words(other)}", f"{one} and {other}")
+
+
+# Words
+
+
+def _list(items: Iterable[str], empty: str = "none") -> str:
+    items = list(items)
+    shown = ", ".join(items[:8])
+    return f"{shown}, ... ({len(items)})" if len(items) > 8 else shown or empty
+
+
+def _within(address: str, network: str) -> bool:
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(network)
+    except ValueError as error:
+        raise UsageError(f"{network!r} is not a network such as 172.17.0.0/16.") from error
+
+
+def _routes(snapshot: Snapshot, where: str) -> list[Route]:
+    return [r for r in facts.namespace(snapshot, where).routes if r.table == "main" and r.family == 4]
+
+
+def _route(destination: str, via: str, dev: str) -> str:
+    return destination + (f" via {via}" if via else "") + (f" dev {dev}" if dev else "")
+
+
+def _rules(snapshot: Snapshot, where: str, table: str, chain: str) -> list[Rule]:
+    there = facts.namespace(snapshot, where).rules
+    return [r for r in there if (r.table, r.chain, r.family) == (table, chain, 4)]
+
+
+def _parts(contains: str | Iterable[str]) -> list[str]:
+    return [contains] if isinstance(contains, str) else list(contains)
+
+
+def _fits(rule: Rule, target: str, contains: str | Iterable[str]) -> bool:
+    return target in ("", rule.target) and all(part in rule.text for part in _parts(contains))
+
+
+def _wanted(target: str, contains: str | Iterable[str]) -> str:
+    parts = _parts(contains)
+    return (f" with target {target}" if target else "") + (f" about {' and '.join(parts)}" if parts else "")
+
+
+def _learned(snapshot: Snapshot, where: str, bridge: str, who: str) -> tuple[list[str], list[str]]:
+    addresses = facts.macs(snapshot, who)
+    entries = [e for e in facts.namespace(snapshot, where).forwarding if e.bridge == bridge and e.state != "permanent"]
+    fits = [f"{e.mac} by {e.device}" for e in entries if e.mac.lower() in addresses]
+    return fits, [f"{e.mac} by {e.device}" for e in entries]

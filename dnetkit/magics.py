@@ -1,0 +1,307 @@
+"""`%load_ext dnetkit`: the magics of a notebook; the only module that knows a current lab."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
+
+from dnetkit import checks, options, views
+from dnetkit.cells import perform
+from dnetkit.errors import CheckFailed, CommandError, DnetkitError, LabError, UnknownMachine, UsageError
+from dnetkit.failures import did_you_mean
+from dnetkit.model import CommandResult, Snapshot
+from dnetkit.stage import Slot, can_redraw, show
+from dnetkit.tutor import Tutor
+
+if TYPE_CHECKING:
+    from dnetkit.diff import Changes
+    from dnetkit.lab import Lab
+
+__all__ = ["Workbench", "load", "unload"]
+
+OPEN_FIRST = "Run the cell with `%lab open` first (it is near the top of each chapter)."
+PATIENCE = 1.0
+"""Seconds that a check gets to come true: the kernel tells of a link's state up to a second late."""
+
+
+@magics_class
+class Workbench(Magics):
+    """The magics, the one lab that they work on, and what the last cell changed."""
+
+    def __init__(self, shell: InteractiveShell, open_lab: Callable[..., Lab] | None = None) -> None:
+        super().__init__(shell)
+        self._shell = shell
+        self.current: Lab | None = None
+        self.named: dict[str, Snapshot] = {}
+        self.changes: Changes | None = None
+        self.tutor = Tutor(shell, self)
+        self._open_lab = open_lab or _open_lab
+
+    @property
+    def live(self) -> bool:
+        """Whether what is shown can be drawn again: in a notebook it can, in a terminal it cannot."""
+        return can_redraw(self._shell)
+
+    def need_lab(self) -> Lab:
+        """The current lab. Raises LabError when there is none, or when it has ended."""
+        if self.current is None:
+            raise LabError("There is no lab.", OPEN_FIRST)
+        if not self.current.alive:
+            raise LabError(
+                f"Lab {self.current.id} has ended.", "`%lab open` opens a fresh one; then run the cells from there."
+            )
+        return self.current
+
+    @line_magic
+    def lab(self, line: str) -> None:
+        """Open, show, restart or close the lab of this notebook.
+
+        %lab open [--hosts N] [--no-client] [--sandbox root|rootless|auto] [--images busybox,redis] [--engine VERSION]
+        %lab status     %lab restart     %lab close     %lab log [agent|host1]
+        """
+        asked = options.LAB.read(line)
+        if asked.name and asked.action != "log":
+            raise UsageError(f"%lab {asked.action} takes no name.", "Only `%lab log` does: %lab log host1")
+        if asked.action == "open":
+            self._open(asked)
+        elif asked.action == "log":
+            show(views.log(self._any_lab().log(asked.name or "agent", lines=asked.lines)))
+        else:
+            {"status": self._status, "restart": self._restart, "close": self._close}[asked.action]()
+
+    def _open(self, asked: Namespace) -> None:
+        wanted = {
+            "hosts": asked.hosts,
+            "client": False if asked.no_client else None,
+            "sandbox": asked.sandbox or os.environ.get("DNETKIT_SANDBOX") or None,
+            "images": asked.images,
+            "engine": asked.engine,
+        }
+        if self.current is not None:
+            show(views.message(f"Closing lab {self.current.id}; a fresh one takes its place."))
+            self.close()
+        given = {name: value for name, value in wanted.items() if value is not None}
+        self._start(lambda progress: self._open_lab(**given, progress=progress))
+
+    def _restart(self) -> None:
+        lab = self._any_lab()
+
+        def restart(_progress: Callable[[str], None]) -> Lab:
+            lab.restart()
+            return lab
+
+        self._start(restart)
+
+    def _start(self, start: Callable[[Callable[[str], None]], Lab]) -> None:
+        began = time.monotonic()
+        self._forget()
+        slot = Slot(self.live)
+        lab = start(lambda text: slot.put(views.message(text)))
+        self.current = lab
+        self._shell.user_ns["lab"] = lab
+        slot.put(views.status(lab, lab.snapshot(), time.monotonic() - began))
+
+    def _status(self) -> None:
+        if self.current is None:
+            show(views.message("No lab is open. `%lab open` opens one."))
+        elif not self.current.alive:
+            show(views.message(f"Lab {self.current.id} has ended. `%lab open` opens a fresh one."))
+        else:
+            show(views.status(self.current, self.current.snapshot()))
+
+    def _close(self) -> None:
+        text = f"Lab {self.current.id} is closed; nothing of it is left." if self.current else "No lab was open."
+        self.close()
+        show(views.message(text))
+
+    def _any_lab(self) -> Lab:
+        """The lab, even one that has ended: its log is what tells why."""
+        return self.current if self.current is not None else self.need_lab()
+
+    def close(self) -> None:
+        """Close the lab, if there is one."""
+        lab, self.current = self.current, None
+        self._forget()
+        if lab is not None:
+            if self._shell.user_ns.get("lab") is lab:
+                del self._shell.user_ns["lab"]
+            lab.close()
+
+    def _forget(self) -> None:
+        self.named.clear()
+        self.changes = None
+        self.tutor.forget()
+
+    @cell_magic
+    def host(self, line: str, cell: str) -> None:
+        """Run the cell's lines on a host: %%host [NAME] [--expect-fail] [--timeout SECONDS] [--no-diff]."""
+        asked = options.CELL.read(line)
+        self.run([(self._host(asked.name), cell)], asked)
+
+    @cell_magic
+    def client(self, line: str, cell: str) -> None:
+        """Run the cell's lines on the client: %%client [--expect-fail] [--timeout SECONDS] [--no-diff]."""
+        asked = options.CLIENT.read(line)
+        if self.need_lab().client is None:
+            raise UnknownMachine("This lab has no client.", "Open it without --no-client.")
+        self.run([("client", cell)], asked)
+
+    @cell_magic
+    def container(self, line: str, cell: str) -> None:
+        """Run the cell's lines in a container: %%container NAME [--expect-fail] [--timeout SECONDS] [--no-diff]."""
+        asked = options.CONTAINER.read(line)
+        self.run([(asked.name, cell)], asked)
+
+    def _host(self, name: str | None) -> str:
+        lab = self.need_lab()
+        if name is None or name in lab.hosts:
+            return name or lab.host.name
+        hint = did_you_mean(name, lab.hosts) or f"%%container {name} runs lines in a container."
+        raise UnknownMachine(f"There is no host {name}. The hosts of this lab are: {', '.join(lab.hosts)}.", hint)
+
+    def run(self, work: Iterable[tuple[str, str]], asked: Namespace | None = None) -> CommandResult | None:
+        """Run (machine, lines) pairs, show their terminals and then what changed; the last result.
+
+        asked: what `options.CELL` reads. Raises what `cells.perform` does.
+        """
+        asked = asked or options.CELL.read("")
+        lab = self.need_lab()
+        self.changes = None
+        before = None if asked.no_diff else lab.snapshot()
+        result = None
+        try:
+            for name, script in work:
+                result = perform(lab.machine(name), script, self.live, asked.timeout, asked.expect_fail)
+        except CommandError:
+            self._compare(lab, before)
+            raise
+        self._compare(lab, before)
+        return result
+
+    def _compare(self, lab: Lab, before: Snapshot | None) -> None:
+        from dnetkit.diff import diff  # noqa: PLC0415 - see _open_lab
+
+        if before is not None:
+            self.changes = diff(before, lab.snapshot())
+            if self.changes:
+                show(self.changes)
+
+    @line_magic
+    def diagram(self, line: str) -> None:
+        """Draw the network, with what the last cell changed: %diagram [--detail D] [--focus NAME] [--direction TB|LR]."""
+        from dnetkit.diagram import diagram  # noqa: PLC0415 - see _open_lab
+
+        asked = {name: value for name, value in vars(options.DIAGRAM.read(line)).items() if value is not None}
+        show(diagram(self.need_lab().snapshot(), changes=self.changes, **asked))
+
+    @line_magic
+    def snapshot(self, line: str) -> Snapshot:
+        """Take the state of the lab now; with a name it is also kept for %diff: %snapshot [NAME]."""
+        name = line.strip()
+        if name and not re.fullmatch(r"[A-Za-z_][\w.-]*", name):
+            raise UsageError(f"{name!r} is not a name for a snapshot.", "Take one word, such as: %snapshot before")
+        state = self.need_lab().snapshot()
+        if name:
+            self.named[name] = state
+        return state
+
+    @line_magic
+    def diff(self, line: str) -> None:
+        """What the last cell changed, or what changed between snapshots: %diff [A [B]], B being now when it is left out."""
+        from dnetkit.diff import diff  # noqa: PLC0415 - see _open_lab
+
+        before, after = self._pair(line)
+        changes = diff(before, after)
+        show(changes if changes else views.message("Nothing changed."))
+
+    @line_magic
+    def counters(self, line: str) -> None:
+        """Which rules counted packets in the last cell, or between snapshots: %counters [A [B]]."""
+        from dnetkit.diff import counters  # noqa: PLC0415 - see _open_lab
+
+        show(counters(*self._pair(line)))
+
+    def _pair(self, line: str) -> tuple[Snapshot, Snapshot]:
+        asked = options.DIFF.read(line)
+        lab = self.need_lab()
+        if asked.before is None:
+            if self.changes is None:
+                raise UsageError(
+                    "No cell has been compared yet.", "Run a %%host cell (without --no-diff), or name snapshots."
+                )
+            return self.changes.before, self.changes.after
+        return self._named(asked.before), self._named(asked.after) if asked.after else lab.snapshot()
+
+    def _named(self, name: str) -> Snapshot:
+        if name not in self.named:
+            known = f"The named ones are: {', '.join(self.named)}." if self.named else f"%snapshot {name} takes one."
+            raise UsageError(f"There is no snapshot {name}.", known)
+        return self.named[name]
+
+    @no_var_expand
+    @line_magic
+    def check(self, line: str) -> None:
+        """Show that a claim holds, and stop here when it does not: %check [--within SECONDS] EXPRESSION."""
+        option = re.match(r"\s*--within[\s=]+(\S+)\s", line)
+        try:
+            patience = options.seconds(option[1]) if option else PATIENCE
+        except ValueError as error:
+            raise UsageError("--within takes a number of seconds.", "%check --within 5 EXPRESSION") from error
+        expression = line[option.end() :] if option else line
+        if not expression.strip():
+            raise UsageError("%check needs a claim.", f"The checks are: {', '.join(checks.names())}")
+        lab = self.need_lab()
+        variables = self._shell.user_ns
+        result = checks.settled(lambda: checks.evaluate(expression, lab.snapshot(), lab, variables), patience)
+        show(result)
+        if not result:
+            raise CheckFailed(f"{result.claim}: seen: {result.reason}", result.hint)
+
+    def complete(self, _shell: object, event: Any) -> list[str]:
+        """Names for the completion of %%host, %%container and %diagram --focus; none without a lab."""
+        try:
+            lab = self.need_lab()
+            hosts = list(lab.hosts)
+            if event.command == "%%host":
+                return hosts
+            others = lab.names()
+        except DnetkitError:
+            return []
+        return others if event.command == "%diagram" else [name for name in others if name not in (*hosts, "client")]
+
+
+def _open_lab(**wanted: Any) -> Lab:
+    # Imported here, as the engine's client and the drawing are: %load_ext must not wait for what a cell may never use.
+    from dnetkit.lab import Lab  # noqa: PLC0415
+
+    return Lab(**wanted).open()
+
+
+def load(shell: InteractiveShell) -> Workbench:
+    """Register the magics; what `%load_ext dnetkit` does."""
+    bench = Workbench(shell)
+    shell.register_magics(bench, bench.tutor)
+    for command in ("%%host", "%%container", "%diagram"):
+        shell.set_hook("complete_command", bench.complete, str_key=command)  # type: ignore[no-untyped-call]  # IPython's
+    if shell.display_formatter is not None:
+        shell.display_formatter.mimebundle_formatter.for_type(
+            Snapshot, lambda state, **_: views.snapshot(state)._repr_mimebundle_()
+        )
+    atexit.register(bench.close)
+    return bench
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Close the lab; what `%unload_ext dnetkit` does."""
+    bench = shell.magics_manager.registry.get("Workbench")
+    if isinstance(bench, Workbench):
+        atexit.unregister(bench.close)
+        bench.close()

@@ -1,0 +1,83 @@
+"""The options of the magics; a mistake in them raises UsageError with the right form, never SystemExit."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import NoReturn
+
+from dnetkit.errors import UsageError
+
+__all__ = ["CELL", "CLIENT", "CONTAINER", "DIAGRAM", "DIFF", "LAB", "Parser", "seconds"]
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser for one magic."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(prog=name, add_help=False, allow_abbrev=False)
+
+    def read(self, line: str) -> argparse.Namespace:
+        """Parse the rest of a magic's line. Raises UsageError."""
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError as error:
+            raise UsageError(f"{self.prog}: {error}") from error
+        return self.parse_args(words)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of ending the kernel."""
+        raise UsageError(f"{self.prog}: {message}", " ".join(self.format_usage().split()))
+
+
+def seconds(text: str) -> float:
+    """A time limit: a number above 0."""
+    value = float(text)
+    if not 0 < value < 1e7:
+        raise ValueError(text)
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 50:
+        raise ValueError(text)
+    return value
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in (part.strip() for part in text.split(",")) if name)
+
+
+def _cell(name: str, machine: str) -> Parser:
+    parser = Parser(name)
+    if machine:
+        parser.add_argument("name", nargs=None if machine == "NAME" else "?", metavar="NAME")
+    parser.add_argument("--expect-fail", action="store_true")
+    parser.add_argument("--timeout", type=seconds, default=60.0, metavar="SECONDS")
+    parser.add_argument("--no-diff", action="store_true")
+    return parser
+
+
+CELL = _cell("%%host", "[NAME]")
+CLIENT = _cell("%%client", "")
+CONTAINER = _cell("%%container", "NAME")
+
+LAB = Parser("%lab")
+LAB.add_argument("action", nargs="?", default="status", choices=["open", "status", "restart", "close", "log"])
+LAB.add_argument("name", nargs="?", metavar="agent|host1")
+LAB.add_argument("--hosts", type=_count, metavar="N")
+LAB.add_argument("--no-client", action="store_true")
+LAB.add_argument("--sandbox", choices=["root", "rootless", "auto"])
+LAB.add_argument("--images", type=_names, metavar="busybox,redis")
+LAB.add_argument("--engine", metavar="VERSION")
+LAB.add_argument("--lines", type=_count, default=50, metavar="N")
+
+DIAGRAM = Parser("%diagram")
+DIAGRAM.add_argument("--detail")
+DIAGRAM.add_argument("--focus", metavar="NAME")
+DIAGRAM.add_argument("--direction", choices=["TB", "LR"])
+
+DIFF = Parser("%diff")
+DIFF.add_argument("before", nargs="?", metavar="A")
+DIFF.add_argument("after", nargs="?", metavar="B")

@@ -1,0 +1,273 @@
+"""The conversation with a lab's agent: requests out, answers and events back, over one byte stream each way."""
+
+from __future__ import annotations
+
+import base64
+import collections
+import contextlib
+import itertools
+import json
+import os
+import queue
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from dnetkit import errors
+from dnetkit.model import CommandResult, Snapshot, Step
+
+__all__ = ["Event", "Session", "Stream"]
+
+Event = Callable[[str, Any], None]
+"""Called as things happen: ("command", source), ("stdout", text), ("stderr", text), ("status", number or None)."""
+
+_KINDS: dict[str, type[errors.DnetkitError]] = {
+    "sandbox": errors.SandboxError,
+    "unknown": errors.UnknownMachine,
+    "agent": errors.AgentError,
+}
+
+
+class Session:
+    """A live agent, spoken to over the pipes of `process`. All methods may be called from any thread."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, queue.SimpleQueue[dict[str, Any] | None]] = {}
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._log: collections.deque[str] = collections.deque(maxlen=2000)
+        self._threads = [
+            threading.Thread(target=target, name=f"dnetkit-{name}", daemon=True)
+            for name, target in (("answers", self._read), ("log", self._read_log))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the lab still answers."""
+        return not self._ended.is_set() and self._process.poll() is None
+
+    def open(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Make the lab; returns what the agent says of it."""
+        return self.ask("open", **config)
+
+    def run(
+        self,
+        machine: str,
+        script: str,
+        *,
+        container: str = "",
+        timeout: float | None = 60.0,
+        on_event: Event | None = None,
+    ) -> CommandResult:
+        """Run a script; a KeyboardInterrupt while waiting ends the script, then comes back."""
+        steps: list[dict[str, Any]] = []
+        interrupted = False
+
+        def take(message: dict[str, Any]) -> None:
+            kind = message["event"]
+            if kind == "command":
+                steps.append({"source": message["text"], "status": None, "stdout": "", "stderr": "", "duration": 0.0})
+                value = message["text"]
+            elif kind == "status":
+                steps[-1]["status"], steps[-1]["duration"] = value, _ = message["status"], message["duration"]
+            else:
+                value = message["text"]
+                steps[-1][kind] += value
+            if on_event is not None and not interrupted:
+                on_event(kind, value)
+
+        with self.request("run", machine=machine, container=container, script=script, timeout=timeout) as stream:
+            while True:
+                try:
+                    done = stream.wait(take)
+                    break
+                except KeyboardInterrupt:
+                    if interrupted:
+                        raise
+                    interrupted = True
+                    stream.send(interrupt=True)
+        result = CommandResult(machine, tuple(Step(**step) for step in steps), done["ended"], done["duration"])
+        if interrupted:
+            raise KeyboardInterrupt
+        return result
+
+    def snapshot(self, lab: str) -> Snapshot:
+        """What the lab looks like now."""
+        return Snapshot.from_plain(self.ask("snapshot", lab=lab))
+
+    def engine(self, machine: str, action: str) -> dict[str, Any]:
+        """'start', 'stop', 'restart' or 'kill' the engine of a machine."""
+        return self.ask("engine", machine=machine, action=action)
+
+    def connect(self, machine: str) -> socket.socket:
+        """A socket that is joined to the engine's API socket, by way of the agent."""
+        stream = self.request("connect", machine=machine)
+        ours, theirs = socket.socketpair()
+        first = stream.next()
+        if first.get("event") != "connected":
+            ours.close()
+            theirs.close()
+            stream.finish(first)
+        threading.Thread(target=self._pump_in, args=(stream, theirs), daemon=True).start()
+        threading.Thread(target=self._pump_out, args=(stream, theirs), daemon=True).start()
+        return ours
+
+    def log(self, lines: int = 50) -> str:
+        """The end of what the agent and the lab's first process wrote to stderr."""
+        return "\n".join(list(self._log)[-lines:])
+
+    def ask(self, do: str, **details: Any) -> dict[str, Any]:
+        """Make a request and wait for its answer. Raises the error that fits a refusal."""
+        with self.request(do, **details) as stream:
+            return stream.wait(None)
+
+    def request(self, do: str, **details: Any) -> Stream:
+        """Make a request whose events are wanted."""
+        number = next(self._numbers)
+        answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._waiting[number] = answers
+        if self._ended.is_set():
+            answers.put(None)
+        self.write({"id": number, "do": do, **details})
+        return Stream(self, number, answers)
+
+    def write(self, message: dict[str, Any]) -> None:
+        """Send one message; when the lab has ended, whoever waits for an answer hears of it."""
+        assert self._process.stdin is not None
+        data = memoryview(json.dumps(message).encode() + b"\n")
+        with self._lock, contextlib.suppress(BrokenPipeError, ValueError):
+            while data:
+                data = data[self._process.stdin.write(data) or 0 :]
+
+    def forget(self, number: int) -> None:
+        """Stop listening for a request."""
+        self._waiting.pop(number, None)
+
+    def close(self, deadline: float = 10.0) -> None:
+        """End the lab and wait until it is gone; a lab that does not end by itself is killed."""
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+        try:
+            self._process.wait(deadline)
+        except subprocess.TimeoutExpired:
+            self._process.terminate()  # the keeper then kills the lab's first process
+            try:
+                self._process.wait(deadline)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        for thread in self._threads:
+            thread.join(1.0)
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with contextlib.suppress(OSError, ValueError):
+            for line in os.fdopen(os.dup(self._process.stdout.fileno()), "rb", closefd=True):
+                try:
+                    message = json.loads(line)
+                    answers = self._waiting.get(message["id"])
+                except (ValueError, TypeError, KeyError):
+                    self._log.append(f"the agent wrote something that is not a message: {line[:200]!r}")
+                    continue
+                if answers is not None:
+                    answers.put(message)
+        self._ended.set()
+        for answers in list(self._waiting.values()):
+            answers.put(None)
+
+    def _read_log(self) -> None:
+        assert self._process.stderr is not None
+        with contextlib.suppress(OSError, ValueError), os.fdopen(os.dup(self._process.stderr.fileno()), "rb") as pipe:
+            for line in pipe:
+                self._log.append(line.decode(errors="replace").rstrip("\n"))
+
+    @staticmethod
+    def _pump_in(stream: Stream, engine: socket.socket) -> None:
+        with contextlib.suppress(OSError, errors.DnetkitError):
+            while (message := stream.next()).get("event") == "data":
+                engine.sendall(base64.b64decode(message["data"]))
+        with contextlib.suppress(OSError):
+            engine.shutdown(socket.SHUT_WR)
+        stream.close()
+
+    @staticmethod
+    def _pump_out(stream: Stream, engine: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := engine.recv(1 << 15):
+                stream.send(data=base64.b64encode(data).decode())
+        stream.send(end="all")
+        engine.close()
+
+
+class Stream:
+    """One request under way: what comes back, and what can still be sent to it."""
+
+    def __init__(self, session: Session, number: int, answers: queue.SimpleQueue[dict[str, Any] | None]) -> None:
+        self._session = session
+        self._number = number
+        self._answers = answers
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        while True:
+            message = self.next()
+            yield message
+            if "event" not in message:
+                return
+
+    def send(self, **message: Any) -> None:
+        """Send something to the request: data, an end, a terminal's size, an interrupt."""
+        self._session.write({"to": self._number, **message})
+
+    def next(self) -> dict[str, Any]:
+        """The next message. Raises LabError when the lab ended instead."""
+        message = self._answers.get()
+        if message is None:
+            log = self._session.log(15)
+            raise errors.LabError(
+                "The lab has ended." + (f"\n--- the end of the agent's log ---\n{log}" if log else ""),
+                "Open a new one: `%lab open` in a notebook, `Lab()` in Python.",
+            )
+        return message
+
+    def wait(self, take: Callable[[dict[str, Any]], None] | None) -> dict[str, Any]:
+        """Pass events to `take` until the request is done; returns its result. Raises what the agent refused with."""
+        while "event" in (message := self.next()):
+            if take is not None:
+                take(message)
+        self.finish(message)
+        return dict(message["done"] or {})
+
+    def finish(self, message: dict[str, Any]) -> None:
+        """Raise the error that a last message carries, if it does."""
+        error = message.get("error")
+        if error is None:
+            return
+        if error["kind"] == "engine":
+            raise errors.EngineError(
+                f"The Docker Engine failed: {error['message']}",
+                "Its whole log: `%lab log`. `dnetkit doctor` tells what this machine lacks.",
+                error.get("log", ""),
+            )
+        if error["kind"] == "syntax":
+            raise errors.UsageError(f"This is not a complete script; nothing of it was run.\n{error['message']}")
+        raise _KINDS.get(error["kind"], errors.AgentError)(error["message"])
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._session.forget(self._number)

@@ -1,0 +1,165 @@
+"""Run one chapter with papermill, in a process of its own that ends when the one that started it does.
+
+    python -m dnetkit.worker '{"source": ..., "output": ..., "parameters": {...}, "timeout": ..., "cell_timeout": ...}'
+
+It writes JSON lines to its standard output: {"kernel": PID} when the kernel runs, {"ended": HOW} at the end; HOW is
+'finished' (which does not mean that the chapter passed), 'died', 'overrun' or 'cancelled'. When its standard input
+ends, it kills its kernel and ends. What goes wrong in itself is a traceback on its standard error.
+"""
+
+# ruff: noqa: PLC0415 - what takes long to import is imported once a certain import has been made to fail
+# papermill has no types:
+# mypy: disable-error-code="import-untyped"
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any, TextIO
+
+__all__ = ["main"]
+
+GRACE = 10.0
+"""Seconds after its time limit at which a chapter is ended from outside, should the orderly way not have worked."""
+
+
+class Run:
+    """One chapter on its way: its deadline, its kernel, and whether it is to stop."""
+
+    def __init__(self, job: dict[str, Any], channel: TextIO) -> None:
+        self.job = job
+        self.channel = channel
+        self.deadline: float = time.monotonic() + job["timeout"]
+        self.client: Any = None
+        self.kernel: int | None = None
+        self.ended = ""
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Watch for the end of standard input and for the deadline, run the chapter, and say how that ended."""
+        threading.Thread(target=self._watch_input, daemon=True).start()
+        alarm = threading.Timer(self.job["timeout"] + GRACE, self.stop, ["overrun"])
+        alarm.daemon = True
+        alarm.start()
+        ended = self._papermill()
+        self.tell(ended=self.ended or ended)
+
+    def tell(self, **message: Any) -> None:
+        """Write one line to the process that started this one; that it is gone already is no error here."""
+        with contextlib.suppress(BrokenPipeError):
+            print(json.dumps(message), file=self.channel, flush=True)
+
+    def stop(self, why: str) -> None:
+        """Kill the kernel, now or as soon as it is there; papermill then ends by itself."""
+        with self._lock:
+            self.ended = self.ended or why
+            self._kill()
+
+    def started(self, **_: Any) -> None:
+        """Papermill's hook: the kernel is there."""
+        with self._lock:
+            self.kernel = self.client.km.provisioner.pid
+            if self.ended:
+                self._kill()
+        self.tell(kernel=self.kernel)
+
+    def limit(self, _: object) -> float:
+        """How long the next cell may take: its own limit, and what is left of the chapter's (0 would mean no limit)."""
+        return max(0.1, min(float(self.job["cell_timeout"]), self.deadline - time.monotonic()))
+
+    def _kill(self) -> None:
+        manager = self.client.km if self.client else None
+        process = manager.provisioner.process if manager and manager.provisioner else None
+        # Only while it has not been waited for: after that its number may belong to anyone. It leads a group of its
+        # own.
+        if self.kernel is not None and process is not None and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.kernel, signal.SIGKILL)
+
+    def _watch_input(self) -> None:
+        while os.read(0, 4096):
+            pass
+        self.stop("cancelled")
+
+    def _papermill(self) -> str:
+        # jsonschema imports this where it is installed, which takes 1.3 s; it checks a URI format that no notebook
+        # uses.
+        sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # the documented way to make an import fail
+        from nbclient.exceptions import CellTimeoutError, DeadKernelError
+        from papermill.clientwrap import PapermillNotebookClient
+        from papermill.engines import NBClientEngine, papermill_engines
+        from papermill.exceptions import PapermillExecutionError
+        from papermill.execute import execute_notebook
+        from traitlets.config import Config
+
+        run = self
+
+        class Engine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
+            """Papermill's engine, with our limits, and with sockets in place of TCP ports.
+
+            Kernels that start at one moment can take each other's ports. With ipc, `ip` is where a path begins; left to
+            its default that is the current folder, and the kernels of two chapters would take each other's sockets.
+            """
+
+            @classmethod
+            def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **_: Any) -> Any:
+                run.client = PapermillNotebookClient(
+                    nb_man,
+                    kernel_name=kernel_name,
+                    config=Config({"KernelManager": {"transport": "ipc", "ip": run.job["sockets"]}}),
+                    timeout=round(run.job["cell_timeout"]) or 1,
+                    timeout_func=run.limit,
+                    startup_timeout=60,
+                    iopub_timeout=30,
+                    shutdown_kernel="immediate",
+                    force_raise_errors=True,
+                    on_notebook_start=run.started,
+                )
+                return run.client.execute()
+
+        papermill_engines.register("dnetkit", Engine)
+        try:
+            execute_notebook(
+                _literal(self.job["source"]),
+                _literal(self.job["output"]),
+                self.job["parameters"],
+                engine_name="dnetkit",
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                cwd=self.job["cwd"],
+            )
+        except PapermillExecutionError:
+            return "finished"
+        except CellTimeoutError:
+            return "overrun"
+        except DeadKernelError:
+            return "died"
+        except RuntimeError as error:
+            # This is how jupyter_client says that a kernel did not start; the reason is in the log.
+            if self.kernel is not None:
+                raise
+            print(error, file=sys.stderr)
+            return "died"
+        return "finished"
+
+
+def main() -> None:
+    """Do the job given as the only argument."""
+    # The kernel inherits descriptor 1: keep ours for the messages, and let what the kernel writes there go to the log.
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    Run(json.loads(sys.argv[1]), channel).start()
+
+
+def _literal(path: str) -> str:
+    return path.replace("{", "{{").replace("}", "}}")  # papermill formats its paths
+
+
+if __name__ == "__main__":
+    main()
