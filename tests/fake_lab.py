@@ -33,9 +33,18 @@ _numbers = itertools.count(1)
 
 def snapshot() -> Snapshot:
     """host1 with docker0, and the container web on it; a client; a container 'old' that has exited."""
-    lo = Link(1, "lo", "loopback", "00:00:00:00:00:00", 65536, True, "UNKNOWN", addresses=(Address("127.0.0.1/8", "host"),))
+    lo = Link(
+        1, "lo", "loopback", "00:00:00:00:00:00", 65536, True, "UNKNOWN", addresses=(Address("127.0.0.1/8", "host"),)
+    )
     docker0 = Link(
-        3, "docker0", "bridge", "02:42:00:00:00:01", 1500, True, "UP", addresses=(Address("172.17.0.1/16"), Address("fe80::1/64"))
+        3,
+        "docker0",
+        "bridge",
+        "02:42:00:00:00:01",
+        1500,
+        True,
+        "UP",
+        addresses=(Address("172.17.0.1/16"), Address("fe80::1/64")),
     )
     veth = Link(5, "veth5", "veth", "aa:00:00:00:00:05", 1500, True, "UP", "docker0", LinkRef("host1/web", "eth0", 4))
     eth0 = Link(
@@ -48,7 +57,10 @@ def snapshot() -> Snapshot:
         "host1",
         links=(lo, docker0, veth),
         routes=(Route("172.17.0.0/16", "docker0"), Route("198.51.100.0/24", "eth0")),
-        neighbours=(Neighbour("172.17.0.2", "docker0", "aa:00:00:00:00:04", "REACHABLE"), Neighbour("172.17.0.9", "docker0", "", "FAILED")),
+        neighbours=(
+            Neighbour("172.17.0.2", "docker0", "aa:00:00:00:00:04", "REACHABLE"),
+            Neighbour("172.17.0.9", "docker0", "", "FAILED"),
+        ),
         forwarding=(
             ForwardingEntry("aa:00:00:00:00:05", "veth5", "docker0", "permanent"),
             ForwardingEntry("aa:00:00:00:00:04", "veth5", "docker0", "learned"),
@@ -99,7 +111,12 @@ class FakeMachine:
         self.name = name
 
     def run(
-        self, script: str, *, check: bool = True, timeout: float = 60.0, on_event: Callable[[str, Any], None] | None = None
+        self,
+        script: str,
+        *,
+        check: bool = True,
+        timeout: float = 60.0,
+        on_event: Callable[[str, Any], None] | None = None,
     ) -> CommandResult:
         """Line by line up to the first that fails. An answer is a Step, an exception, 'hang' or a function of the lab."""
         tell = on_event or (lambda *_: None)
@@ -129,7 +146,9 @@ class FakeMachine:
 class FakeLab:
     """The API of a Lab over a snapshot in memory."""
 
-    def __init__(self, state: Snapshot | None = None, progress: Callable[[str], None] | None = None, **requested: Any) -> None:
+    def __init__(
+        self, state: Snapshot | None = None, progress: Callable[[str], None] | None = None, **requested: Any
+    ) -> None:
         self.requested = {"hosts": 1, "client": True, "sandbox": "auto", "images": ("busybox",), **requested}
         self.state = state or snapshot()
         self.answers: dict[str, Any] = {}

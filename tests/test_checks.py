@@ -22,7 +22,9 @@ def test_and_joins_claims():
     assert not evaluate(f"{good} and {bad}", S)
 
 
-@pytest.mark.parametrize("expression", ["True", "1 + 1", '"docker0"', 'not link_exists("host1", "docker0")', "None", 'gateway_of("web")'])
+@pytest.mark.parametrize(
+    "expression", ["True", "1 + 1", '"docker0"', 'not link_exists("host1", "docker0")', "None", 'gateway_of("web")']
+)
 def test_what_is_not_a_claim_is_an_error(expression):
     with pytest.raises(UsageError, match="not a check"):
         evaluate(expression, S)

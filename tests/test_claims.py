@@ -35,8 +35,12 @@ SABOTAGE = {
     'pair("host1", "veth5", "web")': change_link(S, "host1", "veth5", peer=None),
     'port_of("host1", other_end("web", "eth0"), "docker0")': change_link(S, "host1", "veth5", master=None),
     'ports("host1", "docker0", 1)': host(links=(*HOST.links, EXTRA)),
-    'has_address("web", "eth0", within="172.17.0.0/16")': change_link(S, "host1/web", "eth0", addresses=(Address("10.0.0.1/8"),)),
-    'has_address("web", "eth0", "172.17.0.2")': change_link(S, "host1/web", "eth0", addresses=(Address("172.17.0.22/16"),)),
+    'has_address("web", "eth0", within="172.17.0.0/16")': change_link(
+        S, "host1/web", "eth0", addresses=(Address("10.0.0.1/8"),)
+    ),
+    'has_address("web", "eth0", "172.17.0.2")': change_link(
+        S, "host1/web", "eth0", addresses=(Address("172.17.0.22/16"),)
+    ),
     'has_address("host1", "docker0", "172.17.0.1/16")': change_link(S, "host1", "docker0", addresses=()),
     'no_address("host1", "veth5")': change_link(S, "host1", "veth5", addresses=(Address("172.17.0.5/16"),)),
     'route("web", "default", via=address_of("host1", "docker0"))': change_namespace(
@@ -52,7 +56,9 @@ SABOTAGE = {
     'policy("host1", "filter", "FORWARD", "DROP")': host(chains=(Chain("filter", "FORWARD", "ACCEPT"),)),
     'sysctl("host1", "net.ipv4.ip_forward", 1)': host(sysctls=(("net.ipv4.ip_forward", "0"),)),
     'neighbour("host1", "172.17.0.2")': host(neighbours=(Neighbour("172.17.0.2", "docker0", "", "FAILED"),)),
-    'neighbour("host1", "172.17.0.2", "reachable")': host(neighbours=(dataclasses.replace(HOST.neighbours[0], state="STALE"),)),
+    'neighbour("host1", "172.17.0.2", "reachable")': host(
+        neighbours=(dataclasses.replace(HOST.neighbours[0], state="STALE"),)
+    ),
     'no_neighbour("host1", "172.17.0.9")': host(neighbours=(Neighbour("172.17.0.9", "docker0", "aa:00:00:00:00:09"),)),
     'learned("host1", "docker0", "web")': host(forwarding=HOST.forwarding[:1]),
     'learned("host1", "docker0", mac_of("web"))': host(forwarding=()),
@@ -66,7 +72,9 @@ SABOTAGE = {
         S, networks=(*S.networks, Network("host1", "x", "blue", "bridge"))
     ),
     'on_network("web", "bridge")': with_web(endpoints=()),
-    'not_on_network("web", "blue")': with_web(endpoints=(dataclasses.replace(S.containers[0].endpoints[0], network="blue"),)),
+    'not_on_network("web", "blue")': with_web(
+        endpoints=(dataclasses.replace(S.containers[0].endpoints[0], network="blue"),)
+    ),
     'same_network("web", "host1/web")': with_web(endpoints=()),
     'shares_namespace("same", "host1")': dataclasses.replace(
         S, containers=(Container("host1", "3", "same", "busybox", "running", namespace="host1/web"),)
@@ -98,7 +106,16 @@ def test_every_claim_has_a_sabotage():
     assert {expression.partition("(")[0] for expression in SABOTAGE} == set(CLAIMS)
 
 
-EVERYTHING = ("links", "routes", "neighbours", "forwarding", "sysctls", "rules", "rules (IPv4, nft)", "the engine of host1")
+EVERYTHING = (
+    "links",
+    "routes",
+    "neighbours",
+    "forwarding",
+    "sysctls",
+    "rules",
+    "rules (IPv4, nft)",
+    "the engine of host1",
+)
 
 
 @pytest.mark.parametrize("expression", [e for e in SABOTAGE if e.startswith(("no_", "not_", "networks", "ports"))])

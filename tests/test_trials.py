@@ -72,7 +72,15 @@ def test_prints():
 
 
 @pytest.mark.parametrize(
-    ("output", "passed"), [("veth5\n", True), ("noise\n veth5 \n\n", True), ("veth55\n", False), ("veth5\nmore\n", False), ("", False), (None, False)]
+    ("output", "passed"),
+    [
+        ("veth5\n", True),
+        ("noise\n veth5 \n\n", True),
+        ("veth55\n", False),
+        ("veth5\nmore\n", False),
+        ("", False),
+        (None, False),
+    ],
 )
 def test_answer_looks_at_the_last_line_and_does_not_give_it_away(output, passed):
     result = evaluate('answer(other_end("web", "eth0"))', snapshot(), output=output)
