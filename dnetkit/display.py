@@ -1,4 +1,4 @@
-"""What a notebook shows, as html and plain text side by side: escaped, and readable on a light and on a dark theme; pure."""
+"""What a notebook shows, as html and plain text side by side: escaped, readable on a light and a dark theme; pure."""
 
 from __future__ import annotations
 
@@ -45,8 +45,10 @@ def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> Html:
 STYLE = """
 .dnetkit{--dnk-added:#2b8a3e;--dnk-removed:#d6336c;--dnk-changed:#b26a00;--dnk-note:#7a7a7a;--dnetkit-line:#8888;
 text-align:left;line-height:1.45}
-[data-jp-theme-light="true"] .dnetkit{--dnk-added:#1a7030;--dnk-removed:#b3204d;--dnk-changed:#8f5200;--dnk-note:#5c5c5c}
-[data-jp-theme-light="false"] .dnetkit{--dnk-added:#6fd388;--dnk-removed:#ff8fae;--dnk-changed:#f0b35a;--dnk-note:#a8a8a8}
+[data-jp-theme-light="true"] .dnetkit{--dnk-added:#1a7030;--dnk-removed:#b3204d;
+--dnk-changed:#8f5200;--dnk-note:#5c5c5c}
+[data-jp-theme-light="false"] .dnetkit{--dnk-added:#6fd388;--dnk-removed:#ff8fae;
+--dnk-changed:#f0b35a;--dnk-note:#a8a8a8}
 .dnetkit .dnk-added{color:var(--dnk-added)}
 .dnetkit .dnk-removed{color:var(--dnk-removed)}
 .dnetkit .dnk-changed{color:var(--dnk-changed)}
@@ -67,7 +69,7 @@ def wrap(content: Html) -> str:
 
 @dataclass(frozen=True)
 class View:
-    """Something to show: `plain` for a terminal, a log or a reader, `html` for a page (by default the plain text in it)."""
+    """Something to show: `plain` for a terminal, a log or a reader, `html` for a page (default: the plain text)."""
 
     plain: str
     html: Html | None = None

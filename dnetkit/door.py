@@ -1,9 +1,9 @@
 """A door into an open lab for another process of the same user: how `dnetkit shell` gets a terminal in it.
 
-The process that opened the lab listens on an abstract socket (unix(7)), '@dnetkit/UID/LAB', which leaves no file and ends with
-it. Only the same user, or root, is let in; the kernel says who is calling. One JSON message a line: first the caller's
-{"machine": "web", "size": [rows, columns]}, answered by {"open": "web"} or {"error": ...}; then {"data": base64} both ways,
-{"size": ...} inwards, and {"status": number} at the end.
+The process that opened the lab listens on an abstract socket (unix(7)), '@dnetkit/UID/LAB', which leaves no file and
+ends with it. Only the same user, or root, is let in; the kernel says who is calling. One JSON message a line: first the
+caller's {"machine": "web", "size": [rows, columns]}, answered by {"open": "web"} or {"error": ...}; then {"data":
+base64} both ways, {"size": ...} inwards, and {"status": number} at the end.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A client of the Docker SDK whose connections are made by a function of ours instead of to a socket on this machine."""
+"""A client of the Docker SDK whose connections are made by a function of ours, not to a socket on this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import docker
 import requests
-import urllib3
 from docker.transport.basehttpadapter import BaseHTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
@@ -35,11 +34,11 @@ class _Pool(HTTPConnectionPool):
         self._join = connect
         self._seconds = timeout
 
-    def _new_conn(self) -> _Connection:  # type: ignore[override]  # ours is a connection too
+    def _new_conn(self) -> _Connection:
         return _Connection(self._join, self._seconds)
 
 
-class _Adapter(BaseHTTPAdapter):  # type: ignore[misc]  # the stubs leave the base untyped
+class _Adapter(BaseHTTPAdapter):
     def __init__(self, connect: Connect, timeout: float) -> None:
         self._pool = _Pool(connect, timeout)
         super().__init__()
@@ -59,15 +58,7 @@ class _Adapter(BaseHTTPAdapter):  # type: ignore[misc]  # the stubs leave the ba
         super().close()
 
 
-def client_over(connect: Connect, timeout: float = 60.0) -> docker.DockerClient:
-    """A DockerClient that calls `connect` for each connection it needs; the version of the API is negotiated."""
-    client = docker.DockerClient.__new__(docker.DockerClient)
-    client.api = docker.APIClient.__new__(_Api)
-    client.api.__init__(connect, timeout)  # type: ignore[misc]
-    return client
-
-
-class _Api(docker.APIClient):  # type: ignore[misc]
+class _Api(docker.APIClient):
     def __init__(self, connect: Connect, timeout: float) -> None:
         self._adapter = _Adapter(connect, timeout)
         super().__init__(base_url="tcp://localhost:1", version="auto", timeout=int(timeout))
@@ -77,4 +68,8 @@ class _Api(docker.APIClient):  # type: ignore[misc]
         return self._adapter
 
 
-_ = urllib3
+def client_over(connect: Connect, timeout: float = 60.0) -> docker.DockerClient:
+    """A DockerClient that calls `connect` for each connection it needs; the version of the API is negotiated."""
+    client = docker.DockerClient.__new__(docker.DockerClient)  # its __init__ takes nothing but an address
+    client.api = _Api(connect, timeout)
+    return client

@@ -1,7 +1,8 @@
 """The images that labs start with: a catalogue of the names learners type, and a cache of archives made from it.
 
-An image comes from a registry where one answers (with skopeo, since a lab has no way out and the machine's own engine is not
-touched), else it is built from Debian's packages. Either way the result is an archive as `docker save` writes it:
+An image comes from a registry where one answers (with skopeo, since a lab has no way out and the machine's own engine
+is not touched), else it is built from Debian's packages. Either way the result is an archive as `docker save` writes
+it:
 
     $XDG_CACHE_HOME/dnetkit/images/
     ├── busybox.lock                  held while it is made
@@ -36,7 +37,7 @@ __all__ = ["CATALOGUE", "Archive", "Image", "archive", "digest", "locked", "look
 Progress = Callable[[str], object]
 
 REGISTRY = "DNETKIT_REGISTRY"
-"""Environment: the registry to ask instead of the public one, such as 'localhost:5000/library'; 'none' asks no registry."""
+"""Environment: the registry to ask instead of the public one, such as 'localhost:5000/library'; 'none' asks none."""
 
 _PATIENCE = "10s"  # for a registry to answer at all
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -92,7 +93,7 @@ def archive(name: str, progress: Progress) -> Archive:
 
 @contextlib.contextmanager
 def locked(directory: Path, name: str) -> Iterator[None]:
-    """Hold the lock called `name` in a directory of the cache: one process makes a thing, the others wait and find it."""
+    """Hold the lock `name` in a directory of the cache: one process makes a thing, the others wait and find it."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         handle = (directory / f"{name}.lock").open("w")

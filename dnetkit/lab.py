@@ -48,8 +48,8 @@ class _Shell:
     ) -> CommandResult:
         """Run a shell script here, command by command, up to the first that fails.
 
-        timeout is in seconds for the whole script, None for none. Raises CommandError when a command fails and check is set,
-        CommandTimeout (in any case) when it had to be ended, UsageError when the script is not complete.
+        timeout is in seconds for the whole script, None for none. Raises CommandError when a command fails and check is
+        set, CommandTimeout (in any case) when it had to be ended, UsageError when the script is not complete.
         """
         result = self._run(script, timeout, on_event)
         if result.ended == "timeout":
@@ -117,7 +117,7 @@ class Host(_Shell):
     def docker(self) -> docker.DockerClient:
         """A client of the Docker SDK for this host's engine; its connections go through the agent."""
         if self._docker is None:
-            from dnetkit.engine_api import client_over
+            from dnetkit.engine_api import client_over  # noqa: PLC0415 - the SDK takes long to import, and few need it
 
             self._docker = client_over(lambda: self._lab.session.connect(self.name))
         return self._docker
@@ -129,7 +129,7 @@ class Host(_Shell):
     def close(self) -> None:
         """Close the client, if one was made."""
         if self._docker is not None:
-            self._docker.close()  # type: ignore[no-untyped-call]  # the stubs leave it untyped
+            self._docker.close()
             self._docker = None
 
 
@@ -152,9 +152,10 @@ class ContainerShell(_Shell):
 class Lab:
     """Private machines on a private LAN, each host with a real Docker Engine; a context manager.
 
-    hosts: how many Docker hosts. client: whether there is a machine without Docker too. sandbox: 'root', 'rootless' or 'auto'.
-    images: logical names from the catalogue, ready in every host when the lab opens. engine: 'auto', a version that is installed, or
-    None for a lab without Docker. disk: the size of each host's /var/lib, such as '2g'. progress: told, in a few words, what takes time.
+    hosts: how many Docker hosts. client: whether there is a machine without Docker too. sandbox: 'root', 'rootless' or
+    'auto'. images: logical names from the catalogue, ready in every host when the lab opens. engine: 'auto', a version
+    that is installed, or None for a lab without Docker. disk: the size of each host's /var/lib, such as '2g'. progress:
+    told, in a few words, what takes time.
     """
 
     def __init__(
@@ -218,7 +219,7 @@ class Lab:
         return self._session
 
     def open(self) -> Lab:
-        """Start it; ready when every engine answers and has its images. Raises SandboxError, EngineError or ImageError."""
+        """Start it: ready when every engine answers with its images. Raises SandboxError, EngineError or ImageError."""
         if self._session is not None:
             raise LabError("This lab is open already.", "Close it first, or use it as it is.")
         start = time.monotonic()
@@ -354,7 +355,7 @@ def _proxy(engine: engines.Engine | None, bins: list[str]) -> str:
     """Where docker-proxy will be inside the lab; a rootless engine looks for another program unless it is told."""
     if engine is None:
         return ""
-    for inside, path in zip(bins, engine.path):
+    for inside, path in zip(bins, engine.path, strict=True):
         if (path / "docker-proxy").exists():
             return f"{inside}/docker-proxy"
     return shutil.which("docker-proxy", path="/usr/bin:/usr/sbin:/usr/libexec/docker:/usr/local/bin") or ""

@@ -196,7 +196,7 @@ class Workbench(Magics):
 
     @line_magic
     def diagram(self, line: str) -> None:
-        """Draw the network, with what the last cell changed: %diagram [--detail D] [--focus NAME] [--direction TB|LR]."""
+        """Draw the network and what the last cell changed: %diagram [--detail D] [--focus NAME] [--direction TB|LR]."""
         from dnetkit.diagram import diagram  # noqa: PLC0415 - see _open_lab
 
         asked = {name: value for name, value in vars(options.DIAGRAM.read(line)).items() if value is not None}
@@ -215,7 +215,7 @@ class Workbench(Magics):
 
     @line_magic
     def diff(self, line: str) -> None:
-        """What the last cell changed, or what changed between snapshots: %diff [A [B]], B being now when it is left out."""
+        """What the last cell changed, or what changed between snapshots: %diff [A [B]]; without B, until now."""
         from dnetkit.diff import diff  # noqa: PLC0415 - see _open_lab
 
         before, after = self._pair(line)

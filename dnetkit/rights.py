@@ -230,8 +230,8 @@ def _map_ids(uid: int, uids: tuple[int, int] | None, gids: tuple[int, int] | Non
         with subprocess.Popen(
             [unshare, "--user", "--", "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as child:
-            assert child.stdin is not None  # noqa: S101 - for the type checker: both are pipes
-            assert child.stdout is not None  # noqa: S101
+            assert child.stdin is not None
+            assert child.stdout is not None
             child.stdin.write(b".")
             child.stdin.flush()
             child.stdout.read(1)

@@ -1,4 +1,4 @@
-"""How a lab is started on this machine: as root, or as an ordinary user in a user namespace; and clearing up after dead ones."""
+"""How a lab is started here: as root, or as an ordinary user in a user namespace; and clearing up after dead ones."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def state_directory() -> Path:
     return Path(base) / "dnetkit" / "labs"
 
 
-def obstacle(sandbox: str) -> SandboxError | None:
-    """What stands in the way of this sandbox here, as far as can be told without starting one; None when nothing does."""
+def obstacle(sandbox: str) -> SandboxError | None:  # noqa: PLR0911 - one return an obstacle
+    """What stands in the way of this sandbox here, as far as can be told without starting one; else None."""
     if sandbox not in SANDBOXES:
         return SandboxError(f"There is no sandbox {sandbox!r}.", f"Choose one of: auto, {', '.join(SANDBOXES)}.")
     missing = [
@@ -56,13 +56,14 @@ def obstacle(sandbox: str) -> SandboxError | None:
         if _range(file) is None:
             return SandboxError(
                 f"{name} has no range of ids in {file}.",
-                f"Ask an administrator for one: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}",
+                "Ask an administrator for one: "
+                f"sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}",
             )
     return _userns_obstacle()
 
 
 def choose(sandbox: str) -> str:
-    """The sandbox to use: the one asked for, or for 'auto' the first that works. Raises SandboxError with the way out."""
+    """The sandbox to use: the one asked for, or for 'auto' the first that works. Raises SandboxError with a way out."""
     if sandbox == "auto":
         sandbox = "root" if os.geteuid() == 0 else "rootless"
     problem = obstacle(sandbox)
@@ -77,7 +78,8 @@ def launch(
 ) -> subprocess.Popen[bytes]:
     """Start a keeper, and by it a lab's agent; its stdin, stdout and stderr are pipes.
 
-    bind: directories of this machine that the lab sees, by name below its base directory; writable: those that it may write.
+    bind: directories of this machine that the lab sees, by name below its base directory; writable: those that it may
+    write.
     """
     package = str(Path(__file__).resolve().parent.parent)
     python = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {package!r}); "]
@@ -175,5 +177,5 @@ def _userns_obstacle() -> SandboxError | None:
         )
     return SandboxError(
         f"This machine does not let you make a user namespace: {done.stderr.strip()}",
-        "It may be a container without that right, or kernel.unprivileged_userns_clone=0 or user.max_user_namespaces=0.",
+        "It may be a container without the right, kernel.unprivileged_userns_clone or user.max_user_namespaces is 0.",
     )

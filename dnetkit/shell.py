@@ -25,8 +25,8 @@ __all__ = ["shell"]
 def shell(name: str = "host1", lab: str = "") -> int:
     """Join this terminal to a machine or container of an open lab; returns the exit status of the shell there.
 
-    lab: its id, or as much of its beginning as only it has; not needed when just one is open. Raises LabError when there is none or
-    several, UnknownMachine for a name that is not in it.
+    lab: its id, or as much of its beginning as only it has; not needed when just one is open. Raises LabError when
+    there is none or several, UnknownMachine for a name that is not in it.
     """
     with _knock(_choose(lab)) as door:
         _say(door, {"machine": name, "size": _size()})

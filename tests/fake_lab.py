@@ -114,11 +114,11 @@ class FakeMachine:
         self,
         script: str,
         *,
-        check: bool = True,
+        check: bool = True,  # noqa: ARG002 - the signature of a Host
         timeout: float = 60.0,
         on_event: Callable[[str, Any], None] | None = None,
     ) -> CommandResult:
-        """Line by line up to the first that fails. An answer is a Step, an exception, 'hang' or a function of the lab."""
+        """Line by line up to the first that fails. An answer: a Step, an exception, 'hang' or a function of the lab."""
         tell = on_event or (lambda *_: None)
         steps: list[Step] = []
         self.lab.ran.append((self.name, script, timeout))

@@ -28,7 +28,7 @@ def test_shows_the_line_its_status_and_what_it_said():
         ("sh: pnig: not found\n", 127, "Did you mean ping?"),
         ("sh: frobnicate: not found\n", 127, "no frobnicate on this machine"),
         (
-            'docker: Error response from daemon: Conflict. The container name "/web" is already in use by container "12ab".',
+            'docker: Error response from daemon: Conflict. The container name "/web" is already in use by "12ab".',
             125,
             "docker rm -f web",
         ),

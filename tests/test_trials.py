@@ -18,7 +18,7 @@ REACHES = 'reaches("host1/web", "172.17.0.3")'
 NOT = 'not_reaches("host1", "172.17.0.3")'
 
 
-def names_both(lab):
+def names_both(_lab):
     return ["host1", "host1/web", "web"]
 
 

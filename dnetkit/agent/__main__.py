@@ -1,7 +1,8 @@
 """Serve a lab: one JSON message a line in on stdin and out on stdout, until stdin ends, and with it the lab.
 
     in   {"id": 1, "do": "open", ...}                    a request; "open" comes first
-         {"to": 7, "data": "...base64..."}               something for a request under way: data, "end", "size", "interrupt"
+         {"to": 7, "data": "...base64..."}               something for a request under way: data, an end,
+                                                         a size, an interrupt
     out  {"id": 7, "event": "stdout", "text": "..."}     something on the way
          {"id": 7, "done": {...}} or {"id": 7, "error": {"kind": "...", "message": "..."}}
 

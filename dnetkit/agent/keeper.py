@@ -1,8 +1,8 @@
 """Stands outside a lab from its first moment to after its last: starts it, ends it with its owner, removes its cgroups.
 
-A keeper is the process that a session starts. It clones the lab's first process into new namespaces, hands it stdin and stdout, and
-then only waits: for that process to end, or for its owner (the process that started it) to be gone, however that
-died. What the kernel does not remove by itself, the cgroups of an engine run as root, it removes last.
+A keeper is the process that a session starts. It clones the lab's first process into new namespaces, hands it stdin and
+stdout, and then only waits: for that process to end, or for its owner (the process that started it) to be gone, however
+that died. What the kernel does not remove by itself, the cgroups of an engine run as root, it removes last.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def cgroup_directories(name: str) -> list[Path]:
 
 
 def remove_cgroups(name: str, deadline: float = 5.0) -> list[Path]:
-    """Remove the empty cgroups of a lab that has ended; returns those that could not be removed within `deadline` seconds."""
+    """Remove the empty cgroups of a lab that has ended; returns those that are still there after `deadline` seconds."""
     give_up = time.monotonic() + deadline
     while True:
         left = []
@@ -93,10 +93,10 @@ def _become_lab(config: dict[str, Any], go: int, ready: int) -> None:
             os.setresuid(0, 0, 0)
             os.setgroups([])
         kernel.die_with_parent()
-        from dnetkit.agent import mounts  # after the clone: the keeper itself has no use for it
+        from dnetkit.agent import mounts  # noqa: PLC0415 - after the clone: the keeper itself has no use for it
 
         mounts.arrange_lab(config)
-        os.execv(config["init"][0], config["init"])
+        os.execv(config["init"][0], config["init"])  # noqa: S606 - an argv, and no shell
     except BaseException as error:
         os.write(2, f"the lab's first process: {type(error).__name__}: {error}\n".encode())
     os._exit(70)

@@ -1,7 +1,7 @@
 """The system calls that the standard library lacks: clone, setns, mount and their like; Linux on x86-64 and arm64.
 
-Numbers and structures are the kernel's own (clone(2), setns(2), mount(2), mount_setattr(2), pidfd_open(2)). Every call raises
-OSError with the errno and the path or purpose in it.
+Numbers and structures are the kernel's own (clone(2), setns(2), mount(2), mount_setattr(2), pidfd_open(2)). Every call
+raises OSError with the errno and the path or purpose in it.
 """
 
 from __future__ import annotations

@@ -51,8 +51,9 @@ class Machine:
 def make_machines(config: dict[str, Any]) -> dict[str, Machine]:
     """Make every machine of `config` and wire it up; called once, before the agent has threads.
 
-    config: 'machines', a list of {'name', 'kind', 'address'}; 'prefix', the LAN's prefix length; 'bin' and 'lib', directories for
-    PATH and LD_LIBRARY_PATH; 'disk', the size of a host's /var/lib; 'stores', the images that each host's engine starts with.
+    config: 'machines', a list of {'name', 'kind', 'address'}; 'prefix', the LAN's prefix length; 'bin' and 'lib',
+    directories for PATH and LD_LIBRARY_PATH; 'disk', the size of a host's /var/lib; 'stores', the images that each
+    host's engine starts with.
     """
     addresses = {machine["name"]: machine["address"] for machine in config["machines"]}
     path = ":".join([*config["bin"], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"])
@@ -89,7 +90,7 @@ def _wire(netlink: Netlink, machine: Machine, prefix: int) -> None:
 
 
 def _clone_machine(machine: dict[str, Any], addresses: dict[str, str], config: dict[str, Any]) -> tuple[int, IO[bytes]]:
-    """The pid of the machine's first process, and a file that ends when it is set up, holding the error if there was one."""
+    """The pid of the machine's first process, and a file that ends when that is set up; it holds the error, if any."""
     tini = shutil.which("tini") or "/usr/bin/tini"
     read, write = os.pipe()
     pid = kernel.clone(
@@ -105,7 +106,7 @@ def _clone_machine(machine: dict[str, Any], addresses: dict[str, str], config: d
             os.dup2(null, 1)
             stores = config["stores"] if machine["kind"] == "host" else []
             mounts.arrange_machine(machine["name"], addresses, config["disk"], stores)
-            os.execv(tini, [tini, "--", "sleep", "infinity"])  # closes `write`: that is the sign
+            os.execv(tini, [tini, "--", "sleep", "infinity"])  # noqa: S606 - an argv; closes `write`: that is the sign
         except BaseException as error:
             os.write(write, f"{type(error).__name__}: {error}".encode())
         os._exit(70)

@@ -1,7 +1,7 @@
 """What a lab and a machine in it see of the file system: the real one, read-only, with private places to write.
 
-The lab's first process calls `arrange_lab`; each machine's first process calls `arrange_machine`. All of it lies in mount
-namespaces of their own and ends with them.
+The lab's first process calls `arrange_lab`; each machine's first process calls `arrange_machine`. All of it lies in
+mount namespaces of their own and ends with them.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ BASE = "/run/dnetkit"
 def arrange_lab(config: dict[str, Any]) -> None:
     """Cut the mounts loose from the machine's, make them read-only, and put the lab's own /proc and /run in place.
 
-    config: 'sandbox'; 'bind', a map from a name below BASE to the directory of the machine that is to be seen there; 'writable',
-    those of the names that may be written.
+    config: 'sandbox'; 'bind', a map from a name below BASE to the directory of the machine that is to be seen there;
+    'writable', those of the names that may be written.
     """
     kernel.mount("", "/", flags=MS_REC | MS_PRIVATE)
     opened = {name: os.open(directory, os.O_PATH | os.O_DIRECTORY) for name, directory in config["bind"].items()}
@@ -49,8 +49,9 @@ def arrange_lab(config: dict[str, Any]) -> None:
 def arrange_machine(name: str, addresses: dict[str, str], disk: str, stores: list[str]) -> None:
     """Give a machine its own /proc, /sys, /run, /tmp, /root, /etc and /var/lib, and its name.
 
-    addresses: name to LAN address of every machine, for /etc/hosts. disk: the size of /var/lib, as tmpfs takes it ('512m'); '' for
-    the kernel's default, half of the memory. stores: directories with images, to be put into the engine's.
+    addresses: name to LAN address of every machine, for /etc/hosts. disk: the size of /var/lib, as tmpfs takes it
+    ('512m'); '' for the kernel's default, half of the memory. stores: directories with images, to be put into the
+    engine's.
     """
     kept = {entry: os.open(f"{BASE}/{entry}", os.O_PATH) for entry in os.listdir(BASE) if entry != "machines"}
     _proc()

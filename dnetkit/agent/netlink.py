@@ -1,8 +1,8 @@
 """Netlink, spoken raw: ask the kernel for its links, addresses, routes and neighbours, or change them.
 
-A whole dump of a namespace takes a fraction of a millisecond this way, which is what makes a snapshot before and after every
-cell possible. Messages are RFC 3549's; attribute numbers are from linux/if_link.h, if_addr.h, rtnetlink.h, neighbour.h,
-net_namespace.h and nfnetlink.h.
+A whole dump of a namespace takes a fraction of a millisecond this way, which is what makes a snapshot before and after
+every cell possible. Messages are RFC 3549's; attribute numbers are from linux/if_link.h, if_addr.h, rtnetlink.h,
+neighbour.h, net_namespace.h and nfnetlink.h.
 """
 
 from __future__ import annotations

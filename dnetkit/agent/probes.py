@@ -1,8 +1,8 @@
 """Take a Snapshot: find every namespace of the lab, run each probe in it, join the result with what the engines say.
 
-PROBES is the whole list of what is asked of a namespace. A probe is a function that is given an open `Place` and returns the fields
-of model.Namespace that it fills; to add a fact, add a function. A probe that fails leaves its fields empty and an Unavailable
-with the reason in their place: never 'there is none'.
+PROBES is the whole list of what is asked of a namespace. A probe is a function that is given an open `Place` and
+returns the fields of model.Namespace that it fills; to add a fact, add a function. A probe that fails leaves its fields
+empty and an Unavailable with the reason in their place: never 'there is none'.
 """
 
 from __future__ import annotations
@@ -238,8 +238,8 @@ def _read(place: Place, kind: str, machine: str, inode: int) -> Namespace:
 def _join_pairs(places: list[Place], spaces: list[Namespace]) -> list[Namespace]:
     """Give each veth its other end, and each macvlan or vlan its parent.
 
-    The kernel says the other end's index and a number for its namespace that holds only in the asking one; RTM_GETNSID tells
-    which open namespace has that number there.
+    The kernel says the other end's index and a number for its namespace that holds only in the asking one; RTM_GETNSID
+    tells which open namespace has that number there.
     """
     by_index = [{link.index: link for link in space.links} for space in spaces]
     joined = []

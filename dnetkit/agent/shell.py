@@ -1,8 +1,9 @@
 """Run a script command by command in one shell, as a person at a terminal would, and tell what happens while it does.
 
-The script is cut into complete commands first (a here-document, a loop or a continued line is one), by asking bash whether what was
-read so far could stand on its own. Then a shell in the machine or container is fed one command at a time; a token
-that it prints on both its outputs marks the end of each, so that output is never given to the wrong command.
+The script is cut into complete commands first (a here-document, a loop or a continued line is one), by asking bash
+whether what was read so far could stand on its own. Then a shell in the machine or container is fed one command at a
+time; a token that it prints on both its outputs marks the end of each, so that output is never given to the wrong
+command.
 """
 
 from __future__ import annotations
