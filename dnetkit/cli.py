@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from dnetkit import __version__
+from dnetkit.cli_labs import add_clean, add_shell
+from dnetkit.cli_run import add_lab, add_run
 from dnetkit.errors import DnetkitError
 
 if TYPE_CHECKING:
@@ -101,6 +103,10 @@ def _engine_list(_: argparse.Namespace) -> int:
 
 COMMANDS: tuple[Callable[[Subparsers], None], ...] = (
     add_doctor,
+    add_lab,
+    add_run,
+    add_shell,
+    add_clean,
     add_engine,
 )
 """What `dnetkit` can do, in the order in which --help lists it."""

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dnetkit.rights import SANDBOXES
+
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -55,7 +57,10 @@ def add_run(commands: Subparsers) -> None:
         help="01, 01-veth, or the path of a notebook or folder (default: all chapters)",
     )
     parser.add_argument(
-        "--sandbox", default="auto", help="how labs are started: auto, root or rootless (default: %(default)s)"
+        "--sandbox",
+        choices=("auto", *SANDBOXES),
+        default="auto",
+        help="how labs are started (default: %(default)s, the one that works here)",
     )
     parser.add_argument(
         "-j", "--jobs", metavar="N", type=_count, default=1, help="chapters that run at once (default: 1)"
