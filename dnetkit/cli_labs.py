@@ -1,4 +1,4 @@
-"""The subcommands for labs that are there already: `dnetkit shell` steps into one, `dnetkit clean` clears up after dead ones."""
+"""The subcommands for labs that are there already: `dnetkit shell` steps into one, `dnetkit clean` clears up after them."""
 
 from __future__ import annotations
 
