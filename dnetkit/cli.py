@@ -78,15 +78,18 @@ def add_engine(commands: Subparsers) -> None:
     parser = commands.add_parser("engine", help="the Docker Engine that labs run: fetch one, list those there are")
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     fetch = actions.add_parser("fetch", help="get an engine from Debian's packages into your cache; needs no root")
+    fetch.add_argument(
+        "--release", metavar="NAME", default="", help="of another release, such as trixie or sid: a newer one"
+    )
     fetch.set_defaults(carry_out=_engine_fetch)
     listing = actions.add_parser("list", help="the engines that a lab can run")
     listing.set_defaults(carry_out=_engine_list)
 
 
-def _engine_fetch(_: argparse.Namespace) -> int:
-    from dnetkit import engines  # noqa: PLC0415 - loaded when it is asked for
+def _engine_fetch(arguments: argparse.Namespace) -> int:
+    from dnetkit import fetching  # noqa: PLC0415 - loaded when it is asked for
 
-    print(engines.fetch_engine().describe())
+    print(fetching.fetch_engine(release=arguments.release).describe())
     return 0
 
 

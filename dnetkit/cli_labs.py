@@ -1,4 +1,4 @@
-"""The subcommands for labs that are there already: `dnetkit shell` steps into one, `dnetkit clean` clears up after them."""
+"""The subcommands for labs that run: `dnetkit shell` steps into one, `dnetkit clean` clears up after dead ones."""
 
 from __future__ import annotations
 
