@@ -171,8 +171,8 @@ class Session:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        with contextlib.suppress(OSError, ValueError):
-            for line in os.fdopen(os.dup(self._process.stdout.fileno()), "rb", closefd=True):
+        with contextlib.suppress(OSError, ValueError), os.fdopen(os.dup(self._process.stdout.fileno()), "rb") as pipe:
+            for line in pipe:
                 try:
                     message = json.loads(line)
                     answers = self._waiting.get(message["id"])

@@ -1,0 +1,113 @@
+"""What all tests share: who may run where, an open lab, and the proof that a test leaves nothing behind.
+
+`lab` is an open lab with one host and busybox, made once a module; `fresh_lab` is one for a single test. A live test is
+watched whether it asks for one of them or not (see leaks.py).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from leaks import Ids, Watch, adopt_orphans
+
+from dnetkit import engines, programs, sandbox
+from dnetkit.errors import DnetkitError
+from dnetkit.lab import Lab
+
+OURS = "root" if os.geteuid() == 0 else "rootless"
+"""The sandbox that labs are started in here."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that are for the other sandbox."""
+    elsewhere = [item for item in items if any(mark.args != (OURS,) for mark in item.iter_markers("sandbox"))]
+    if elsewhere:
+        config.hook.pytest_deselected(items=elsewhere)
+        items[:] = [item for item in items if item not in elsewhere]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before any fixture: skip what this machine cannot do or, where DNETKIT_LIVE=1 says that it must, fail."""
+    for mark, why_not in (("live", _no_lab), ("browser", _no_browser)):
+        if item.get_closest_marker(mark) is not None and (reason := why_not()):
+            if os.environ.get("DNETKIT_LIVE") == "1":
+                pytest.fail(f"{reason} (DNETKIT_LIVE=1: a skip is a failure)", pytrace=False)
+            pytest.skip(reason)
+
+
+@functools.cache
+def _no_lab() -> str:
+    """Why no lab can be opened here, as far as can be told without opening one."""
+    try:
+        sandbox.choose("auto")
+        engines.find_engine()
+    except DnetkitError as error:
+        return f"no lab here: {error}".replace("\n", " ")
+    return ""
+
+
+@functools.cache
+def _no_browser() -> str:
+    if find_spec("playwright") is None:
+        return "no browser here: playwright is not installed"
+    return "" if programs.find("chromium") else "no browser here: there is no program chromium"
+
+
+@pytest.fixture(scope="session")
+def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
+    """Directories for records and temporary files that only this run uses, and a count of what is in them."""
+    top = tmp_path_factory.mktemp("run")
+    temporary = top / "tmp"
+    temporary.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(top / "state"))
+        patch.setenv("TMPDIR", str(temporary))
+        patch.setattr(tempfile, "tempdir", str(temporary))
+        adopt_orphans()
+        ids = Ids(sandbox.state_directory())
+        yield Watch(ids, temporary)
+        ids.close()
+
+
+@pytest.fixture(scope="module")
+def lab(watch: Watch) -> Iterator[Lab]:
+    """An open lab with one host and busybox, for all tests of a module; each clears away what it made in it."""
+    with watch.nothing_left(whole=True), Lab() as opened:
+        yield opened
+
+
+@pytest.fixture
+def fresh_lab() -> Iterator[Lab]:
+    """An open lab with one host and busybox, for one test."""
+    with Lab() as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a live test that leaves something behind."""
+    if request.node.get_closest_marker("live") is None:
+        yield
+        return
+    watch = request.getfixturevalue("watch")
+    shared = request.getfixturevalue("lab") if "lab" in request.fixturenames else None
+    with watch.nothing_left():
+        yield
+        if shared is not None:
+            for host in shared.hosts.values():
+                host.close()  # its client of the SDK keeps connections for the next call
+
+
+@pytest.fixture
+def unusual_folder(tmp_path: Path) -> Path:
+    """A folder whose name has what trips up careless programs."""
+    folder = tmp_path / "my lab 网络 'ü'"
+    folder.mkdir()
+    return folder
