@@ -2,8 +2,8 @@
 
 Other people's labs may run at the same time. So only what can be told to be ours counts: descendants of this process
 (which adopts orphans, see `adopt_orphans`), cgroups and sockets that carry the id of a lab of ours (see `Ids`), and
-files in directories that only this run uses. The machine's own interfaces, addresses, routes, rules, names and settings are
-compared as they are: no lab, of whoever, may change them.
+files in directories that only this run uses. The machine's own interfaces, addresses, routes, rules, names and settings
+are compared as they are: no lab, of whoever, may change them.
 """
 
 from __future__ import annotations
