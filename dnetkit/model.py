@@ -366,9 +366,13 @@ class Change:
     """One difference between two snapshots.
 
     verb: 'added', 'removed' or 'changed'. subject: the kind of object: 'machine', 'namespace', 'link', 'address',
-    'route', 'neighbour', 'forwarding', 'chain', 'rule', 'sysctl', 'network', 'container', 'endpoint' or 'port'.
+    'route', 'neighbour', 'forwarding', 'chain', 'rule', 'sysctl', 'network', 'container', 'endpoint', 'port',
+    'unavailable' (what could not be read) or 'snapshot' (when it was taken).
     where: the namespace (or machine) it belongs to. before, after: the objects themselves, None where there is none.
-    fields: for 'changed', the names of the fields that differ. text: the change in one sentence.
+    fields: for 'changed', the names of the fields that differ; 'namespace' for a link that moved, 'place' for
+    another order. text: the change in one sentence.
+    owner: the Link of an address, the Container of an endpoint or port. origin: the namespace that it was in, where
+    that is another or was called otherwise. place: its index among its kind afterwards, None when it is gone.
     """
 
     verb: str
@@ -378,6 +382,9 @@ class Change:
     before: Any = None
     after: Any = None
     fields: tuple[str, ...] = ()
+    owner: Any = None
+    origin: str = ""
+    place: int | None = None
 
 
 @dataclass(frozen=True)
