@@ -13,10 +13,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from dnetkit import __version__
 from dnetkit.cli_labs import add_clean, add_shell
 from dnetkit.cli_run import add_lab, add_run
 from dnetkit.errors import DnetkitError
+from dnetkit.version import __version__
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]

@@ -12,10 +12,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from dnetkit import __version__, engines, features, programs, rights
+from dnetkit import engines, features, programs, rights
 from dnetkit.engines import Engine
 from dnetkit.features import Feature
 from dnetkit.rights import Sandbox
+from dnetkit.version import __version__
 
 __all__ = ["Disk", "Package", "Report", "examine"]
 

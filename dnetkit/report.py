@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from dnetkit import __version__
 from dnetkit.errors import NotebookError
 from dnetkit.verdict import Failure, Outcome
+from dnetkit.version import __version__
 
 __all__ = ["about", "details", "explain", "junit", "line", "summary", "write", "write_junit"]
 
