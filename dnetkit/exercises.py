@@ -89,7 +89,7 @@ class Verdict:
         if self.hint:
             return self.hint.say[min(asked, len(self.hint.say) - 1)]
         failed = self.failed
-        return (failed.hint or f"Not so yet: {failed.claim}.") if failed else ""
+        return "" if failed is None else failed.hint or f"Not so yet: {failed.claim}."  # a failed check is falsy
 
 
 @cache
@@ -194,6 +194,6 @@ def prove(
         )
     result = perform(parts(exercise.solution, exercise.machine))
     verdict = grade(exercise, lab, result.stdout if result else None)
-    if verdict.failed:
+    if not verdict:
         raise ExerciseError(f"The stored solution of {exercise.name} does not pass.", str(verdict.failed))
     return verdict

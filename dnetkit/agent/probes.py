@@ -286,7 +286,8 @@ def _link(index: int, hardware: int, flags: int, found: Attributes, addresses: t
         up=bool(flags & 1),
         state=_STATES[state] if state < len(_STATES) else str(state),
         master=str(_number(found, 10)) if 10 in found else None,
-        peer_index=_number(found, 5) if 5 in found and _number(found, 5) != index else None,
+        # Both ends of a pair can have one number, each in its namespace; without a namespace id it is the link itself.
+        peer_index=_number(found, 5) if 5 in found and (37 in found or _number(found, 5) != index) else None,
         netnsid=struct.unpack("=i", found[37])[0] if 37 in found else None,
         addresses=addresses,
         parameters=_parameters(kind, nested(info.get(2, b""))),
