@@ -12,6 +12,8 @@ from docker.transport.basehttpadapter import BaseHTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
+from dnetkit.errors import DnetkitError
+
 __all__ = ["client_over"]
 
 Connect = Callable[[], socket.socket]
@@ -69,7 +71,15 @@ class _Api(docker.APIClient):
 
 
 def client_over(connect: Connect, timeout: float = 60.0) -> docker.DockerClient:
-    """A DockerClient that calls `connect` for each connection it needs; the version of the API is negotiated."""
+    """A DockerClient that calls `connect` for each connection it needs; the version of the API is negotiated.
+
+    Raises DockerException, or what `connect` raises.
+    """
     client = docker.DockerClient.__new__(docker.DockerClient)  # its __init__ takes nothing but an address
-    client.api = _Api(connect, timeout)
+    try:
+        client.api = _Api(connect, timeout)
+    except docker.errors.DockerException as error:
+        if isinstance(error.__cause__, DnetkitError):  # ours says more than the SDK's wrapping of it
+            raise error.__cause__ from None
+        raise
     return client

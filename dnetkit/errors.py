@@ -13,7 +13,6 @@
     ├── CheckFailed         a check did not hold
     ├── ExerciseError       an unknown exercise, or one used out of order
     ├── NotebookError       a chapter could not be found, copied or run
-    ├── PictureError        a picture could not be drawn or written
     ├── SnapshotError       a snapshot is damaged or of another schema
     └── UsageError          a magic or command-line option that makes no sense
 
@@ -39,7 +38,6 @@ __all__ = [
     "ImageError",
     "LabError",
     "NotebookError",
-    "PictureError",
     "SandboxError",
     "SnapshotError",
     "UnknownMachine",
@@ -122,10 +120,6 @@ class ExerciseError(DnetkitError):
 
 class NotebookError(DnetkitError):
     """A chapter could not be found, copied, or executed."""
-
-
-class PictureError(DnetkitError):
-    """Graphviz is missing or failed, or the picture could not be written."""
 
 
 class SnapshotError(DnetkitError):

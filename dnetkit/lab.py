@@ -1,152 +1,36 @@
-"""Lab and the machines in it: what a notebook holds."""
+"""Lab: the machines of a lab and what is common to them; what a notebook holds."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import difflib
+import errno
+import os
+import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dnetkit import engines, sandbox, stores
 from dnetkit.agent.mounts import BASE
 from dnetkit.door import Door
-from dnetkit.errors import CommandError, CommandTimeout, LabError, UnknownMachine, UsageError
-from dnetkit.model import CommandResult, Snapshot
-from dnetkit.session import Event, Session
+from dnetkit.errors import LabError, SandboxError, UnknownMachine, UsageError
+from dnetkit.hosts import Client, ContainerShell, Host
+from dnetkit.model import Snapshot
+from dnetkit.session import Session
 
-if TYPE_CHECKING:
-    import docker
-
-__all__ = ["LAN_PREFIX", "Client", "ContainerShell", "EngineControl", "Host", "Lab"]
+__all__ = ["LAN_PREFIX", "Lab"]
 
 LAN_PREFIX = 24
 """Of 198.51.100.0/24, a range for documentation (RFC 5737) that no real network uses."""
 
 _FIRST_HOST = 11
+_MOST_HOSTS = 50
 _CLIENT_ADDRESS = "198.51.100.100"
 _DEADLINE = 30.0
-
-
-class _Shell:
-    """Something in a lab that scripts can be run in."""
-
-    def __init__(self, lab: Lab, name: str, address: str = "") -> None:
-        self._lab = lab
-        self.name = name
-        self.address = address
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name} {self.address}>".replace(" >", ">")
-
-    def run(
-        self, script: str, *, check: bool = True, timeout: float | None = 60.0, on_event: Event | None = None
-    ) -> CommandResult:
-        """Run a shell script here, command by command, up to the first that fails.
-
-        timeout is in seconds for the whole script, None for none. Raises CommandError when a command fails and check is
-        set, CommandTimeout (in any case) when it had to be ended, UsageError when the script is not complete.
-        """
-        result = self._run(script, timeout, on_event)
-        if result.ended == "timeout":
-            raise CommandTimeout(
-                f"{self.name}: still running after {timeout:g} seconds, so it was ended: {_last(result)}",
-                result,
-                "Give it more time with --timeout SECONDS, or find out what it waits for.",
-            )
-        if check and not result.ok:
-            step = result.steps[-1]
-            detail = f"\n{step.stderr.strip()}" if step.stderr.strip() else ""
-            raise CommandError(f"{self.name}: exit status {step.status}: {step.source}{detail}", result)
-        return result
-
-    def _run(self, script: str, timeout: float | None, on_event: Event | None) -> CommandResult:
-        return self._lab.session.run(self.name, script, timeout=timeout, on_event=on_event)
-
-    def snapshot(self) -> Snapshot:
-        """The snapshot of this machine only."""
-        return _only(self._lab.snapshot(), self.name)
-
-
-class Client(_Shell):
-    """A machine on the LAN without Docker."""
-
-
-class EngineControl:
-    """The engine of a host as a service: what an init system would do with it."""
-
-    def __init__(self, lab: Lab, machine: str) -> None:
-        self._lab = lab
-        self._machine = machine
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        self._lab.session.engine(self._machine, "start")
-
-    def stop(self) -> None:
-        """Stop it."""
-        self._lab.session.engine(self._machine, "stop")
-
-    def restart(self) -> None:
-        """Stop it, start it, wait until it answers."""
-        self._lab.session.engine(self._machine, "restart")
-
-    def kill(self) -> None:
-        """Kill it with SIGKILL, as a crash would."""
-        self._lab.session.engine(self._machine, "kill")
-
-    @property
-    def running(self) -> bool:
-        """Whether its process lives."""
-        return bool(self._lab.session.ask("status")["engines"].get(self._machine))
-
-
-class Host(_Shell):
-    """A machine with a Docker Engine of its own."""
-
-    def __init__(self, lab: Lab, name: str, address: str) -> None:
-        super().__init__(lab, name, address)
-        self.engine = EngineControl(lab, name)
-        self._docker: docker.DockerClient | None = None
-
-    @property
-    def docker(self) -> docker.DockerClient:
-        """A client of the Docker SDK for this host's engine; its connections go through the agent."""
-        if self._docker is None:
-            from dnetkit.engine_api import client_over  # noqa: PLC0415 - the SDK takes long to import, and few need it
-
-            self._docker = client_over(lambda: self._lab.session.connect(self.name))
-        return self._docker
-
-    def container(self, name: str) -> ContainerShell:
-        """A container of this host, to run scripts in."""
-        return ContainerShell(self._lab, name, self.name)
-
-    def close(self) -> None:
-        """Close the client, if one was made."""
-        if self._docker is not None:
-            self._docker.close()
-            self._docker = None
-
-
-class ContainerShell(_Shell):
-    """A running container: scripts run in it by `docker exec NAME sh`."""
-
-    def __init__(self, lab: Lab, name: str, machine: str) -> None:
-        super().__init__(lab, name)
-        self.machine = machine
-
-    def _run(self, script: str, timeout: float | None, on_event: Event | None) -> CommandResult:
-        result = self._lab.session.run(self.machine, script, container=self.name, timeout=timeout, on_event=on_event)
-        return dataclasses.replace(result, machine=self.name)
-
-    def snapshot(self) -> Snapshot:
-        """The snapshot of its namespace only."""
-        return _only(self._lab.snapshot(), f"{self.machine}/{self.name}")
 
 
 class Lab:
@@ -168,8 +52,7 @@ class Lab:
         disk: str = "",
         progress: Callable[[str], None] | None = None,
     ) -> None:
-        if not 1 <= hosts <= 50:
-            raise UsageError(f"A lab has 1 to 50 hosts, not {hosts}.")
+        _examine(hosts, images, disk)
         self.id = secrets.token_hex(4)
         self.requested = {
             "hosts": hosts,
@@ -220,8 +103,11 @@ class Lab:
 
     def open(self) -> Lab:
         """Start it: ready when every engine answers with its images. Raises SandboxError, EngineError or ImageError."""
-        if self._session is not None:
-            raise LabError("This lab is open already.", "Close it first, or use it as it is.")
+        if self.alive:
+            raise LabError("This lab is open already.", "Use it as it is, or `restart` it.")
+        if self._session is not None:  # it has died since: what is left of it goes first
+            self.close()
+            self.id = secrets.token_hex(4)
         start = time.monotonic()
         self.sandbox = sandbox.choose(self.sandbox)
         sandbox.sweep()
@@ -231,9 +117,10 @@ class Lab:
             found = stores.prepare(self._images, engine, self.sandbox, partial(self._bare, engine), self._progress)
             bind = {f"image{number}": str(path) for number, path in enumerate(found)}
         session = _launch(self.id, self.sandbox, engine, bind)
-        answer = _opened(session, self._config(engine, [f"{BASE}/{name}" for name in bind]))
+        with _closing_on_failure(session, self._disk):
+            answer = session.open(self._config(engine, [f"{BASE}/{name}" for name in bind]))
+            self._door = Door(self.id, session, self._resolve)
         self._session = session
-        self._door = Door(self.id, session, self._resolve)
         self.engines = answer["engines"]
         self.opened_in = time.monotonic() - start
         return self
@@ -302,7 +189,8 @@ class Lab:
         """A lab with one host and no image, to make images ready in."""
         session = _launch(secrets.token_hex(4), self.sandbox, engine, bind, writable)
         config = self._config(engine, [])
-        _opened(session, {**config, "machines": config["machines"][:1], "disk": ""})
+        with _closing_on_failure(session):
+            session.open({**config, "machines": config["machines"][:1], "disk": ""})
         return session
 
     def _machines(self) -> list[str]:
@@ -343,12 +231,32 @@ def _launch(
     return Session(sandbox.launch(identity, kind, {**programs, **bind}, writable))
 
 
-def _opened(session: Session, config: dict[str, Any]) -> dict[str, Any]:
+@contextlib.contextmanager
+def _closing_on_failure(session: Session, disk: str = "") -> Iterator[None]:
+    """Leave nothing of a lab that does not open, and say of what went wrong as much as can be known."""
     try:
-        return session.open(config)
-    except BaseException:
+        yield
+    except BaseException as error:
         session.close()
+        sandbox.sweep()
+        if type(error) is LabError:  # it ended before it answered: what was written about that is all there is
+            raise SandboxError(
+                f"The lab did not start: {session.log(15) or 'it ended without a word'}",
+                "`dnetkit doctor` tells what this machine can do.",
+            ) from error
+        if isinstance(error, SandboxError) and disk and os.strerror(errno.ENOSPC) in error.message:
+            error.hint = f"A disk of {disk} does not hold the images: give the lab a larger one, or fewer images."
         raise
+
+
+def _examine(hosts: int, images: Sequence[str], disk: str) -> None:
+    """Refuse options that make no sense before anything is started."""
+    if type(hosts) is not int or not 1 <= hosts <= _MOST_HOSTS:
+        raise UsageError(f"A lab has 1 to {_MOST_HOSTS} hosts, not {hosts!r}.")
+    if isinstance(images, str) or not all(isinstance(name, str) for name in images):
+        raise UsageError(f"images are names in a list, not {images!r}.", 'For example: Lab(images=["busybox"])')
+    if not isinstance(disk, str) or not re.fullmatch(r"(\d+[kmg]?)?", disk, re.ASCII | re.IGNORECASE):
+        raise UsageError(f"disk is a size such as '512m' or '2g', not {disk!r}.", "'' means half of the memory.")
 
 
 def _proxy(engine: engines.Engine | None, bins: list[str]) -> str:
@@ -359,21 +267,3 @@ def _proxy(engine: engines.Engine | None, bins: list[str]) -> str:
         if (path / "docker-proxy").exists():
             return f"{inside}/docker-proxy"
     return shutil.which("docker-proxy", path="/usr/bin:/usr/sbin:/usr/libexec/docker:/usr/local/bin") or ""
-
-
-def _last(result: CommandResult) -> str:
-    return result.steps[-1].source if result.steps else "(nothing was run)"
-
-
-def _only(snapshot: Snapshot, name: str) -> Snapshot:
-    def belongs(namespace: str) -> bool:
-        return namespace == name or namespace.startswith(f"{name}/")
-
-    machine = name.partition("/")[0]
-    return dataclasses.replace(
-        snapshot,
-        machines=tuple(m for m in snapshot.machines if m.name == machine),
-        namespaces=tuple(n for n in snapshot.namespaces if belongs(n.name)),
-        networks=tuple(n for n in snapshot.networks if n.machine == machine),
-        containers=tuple(c for c in snapshot.containers if belongs(c.namespace) or (name == c.machine)),
-    )

@@ -13,13 +13,24 @@ from pathlib import Path
 
 from dnetkit import programs
 
-__all__ = ["NAMESPACES", "SANDBOXES", "Facts", "Obstacle", "Sandbox", "gather", "judge", "subordinate_range"]
+__all__ = [
+    "NAMESPACES",
+    "SANDBOXES",
+    "Facts",
+    "Obstacle",
+    "Sandbox",
+    "gather",
+    "judge",
+    "own_range",
+    "subordinate_range",
+]
 
 SANDBOXES = ("root", "rootless")
 NAMESPACES = ("--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--mount-proc", "--propagation", "private")
 """What a lab is in, as options of unshare(1); a rootless one is in a user namespace too."""
 
 RANGE = 65536
+TABLES = ("/etc/subuid", "/etc/subgid")
 TOOLS = {"tini": "tini", "nsenter": "util-linux", "unshare": "util-linux", "ip": "iproute2", "iptables": "iptables"}
 ID_TOOLS = {"newuidmap": "uidmap", "newgidmap": "uidmap"}
 ON_BINDER = "This is Binder. Live labs on Binder: not yet."
@@ -173,15 +184,11 @@ def _missing(facts: Facts, tools: dict[str, str]) -> Iterator[Obstacle]:
 def gather() -> Facts:
     """Find the facts; what can be tried is tried, in namespaces that end at once."""
     uid = os.geteuid()
-    try:
-        user = pwd.getpwuid(uid).pw_name
-    except KeyError:  # a container often runs as a number without a name
-        user = str(uid)
     status = _fields(Path("/proc/self/status"))
-    ranges = {table: subordinate_range(Path(table), user, uid) for table in ("/etc/subuid", "/etc/subgid")}
+    ranges = {table: own_range(table) for table in TABLES}
     user_namespace = _try("--user", "true")
     return Facts(
-        user=user,
+        user=_name_of(uid),
         uid=uid,
         missing=tuple(tool for tool in TOOLS | ID_TOOLS if programs.find(tool) is None),
         without_setuid=tuple(tool for tool in ID_TOOLS if not _gains_rights(programs.find(tool))),
@@ -194,11 +201,18 @@ def gather() -> Facts:
         cgroups=_cgroups(),
         namespaces=_try(*NAMESPACES, "mount", "-t", "sysfs", "sysfs", "/sys") if uid == 0 else "not root",
         user_namespace=user_namespace,
-        id_map=user_namespace or _map_ids(uid, ranges["/etc/subuid"], ranges["/etc/subgid"]),
+        id_map=user_namespace or _map_ids(uid, *ranges.values()),
         user_namespaces=user_namespace
         or _try("--user", "--map-root-user", *NAMESPACES, "mount", "-t", "sysfs", "sysfs", "/sys"),
         binder=any(name.startswith("BINDER_") for name in os.environ),
     )
+
+
+def own_range(table: str) -> tuple[int, int] | None:
+    """This user's range in /etc/subuid or /etc/subgid, as far as a lab uses it: first, count."""
+    uid = os.getuid()
+    found = subordinate_range(Path(table), _name_of(uid), uid)
+    return (found[0], RANGE) if found is not None else None
 
 
 def subordinate_range(table: Path, user: str, uid: int) -> tuple[int, int] | None:
@@ -213,6 +227,13 @@ def subordinate_range(table: Path, user: str, uid: int) -> tuple[int, int] | Non
         if owner in {user, str(uid)} and numbers and int(numbers[2]) >= RANGE:
             return int(numbers[1]), int(numbers[2])
     return None
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container often runs as a number without a name
+        return str(uid)
 
 
 def _try(*unshare: str) -> str:

@@ -9,6 +9,8 @@ import itertools
 import json
 import os
 import queue
+import select
+import signal
 import socket
 import subprocess
 import threading
@@ -22,6 +24,8 @@ __all__ = ["Event", "Session", "Stream"]
 
 Event = Callable[[str, Any], None]
 """Called as things happen: ("command", source), ("stdout", text), ("stderr", text), ("status", number or None)."""
+
+_INTERRUPT = "interrupted here"
 
 _KINDS: dict[str, type[errors.DnetkitError]] = {
     "sandbox": errors.SandboxError,
@@ -65,37 +69,43 @@ class Session:
         timeout: float | None = 60.0,
         on_event: Event | None = None,
     ) -> CommandResult:
-        """Run a script; a KeyboardInterrupt while waiting ends the script, then comes back."""
+        """Run a script. A KeyboardInterrupt, or what on_event raises, ends the script first and is then raised."""
         steps: list[dict[str, Any]] = []
-        interrupted = False
+        stopped: list[BaseException] = []
+
+        def tell(kind: str, value: Any) -> None:
+            if on_event is None or stopped:
+                return
+            try:
+                on_event(kind, value)
+            except BaseException as error:  # whoever listens cannot go on: then neither does the script
+                stopped.append(error)
+                stream.send(interrupt=True)
 
         def take(message: dict[str, Any]) -> None:
             kind = message["event"]
-            if kind == "command":
-                steps.append({"source": message["text"], "status": None, "stdout": "", "stderr": "", "duration": 0.0})
-                value = message["text"]
+            if kind == _INTERRUPT:
+                stopped.append(KeyboardInterrupt())
+                stream.send(interrupt=True)
+            elif kind == "command":
+                steps.append({"source": message["text"], "status": None, "stdout": [], "stderr": [], "duration": 0.0})
+                tell(kind, message["text"])
             elif kind == "status":
-                steps[-1]["status"], steps[-1]["duration"] = value, _ = message["status"], message["duration"]
+                steps[-1] |= {"status": message["status"], "duration": message["duration"]}
+                tell(kind, message["status"])
             else:
-                value = message["text"]
-                steps[-1][kind] += value
-            if on_event is not None and not interrupted:
-                on_event(kind, value)
+                steps[-1][kind].append(message["text"])
+                tell(kind, message["text"])
 
-        with self.request("run", machine=machine, container=container, script=script, timeout=timeout) as stream:
-            while True:
-                try:
-                    done = stream.wait(take)
-                    break
-                except KeyboardInterrupt:
-                    if interrupted:
-                        raise
-                    interrupted = True
-                    stream.send(interrupt=True)
-        result = CommandResult(machine, tuple(Step(**step) for step in steps), done["ended"], done["duration"])
-        if interrupted:
-            raise KeyboardInterrupt
-        return result
+        details = {"machine": machine, "container": container, "script": script, "timeout": timeout}
+        with self.request("run", **details) as stream, _interrupts_in(stream):
+            done = stream.wait(take)
+        if stopped:
+            raise stopped[0]
+        joined = (
+            Step(**{**step, "stdout": "".join(step["stdout"]), "stderr": "".join(step["stderr"])}) for step in steps
+        )
+        return CommandResult(machine, tuple(joined), done["ended"], done["duration"])
 
     def snapshot(self, lab: str) -> Snapshot:
         """What the lab looks like now."""
@@ -108,14 +118,16 @@ class Session:
     def connect(self, machine: str) -> socket.socket:
         """A socket that is joined to the engine's API socket, by way of the agent."""
         stream = self.request("connect", machine=machine)
+        try:
+            first = stream.next()
+            if first.get("event") != "connected":
+                stream.finish(first)
+        except BaseException:
+            stream.close()
+            raise
         ours, theirs = socket.socketpair()
-        first = stream.next()
-        if first.get("event") != "connected":
-            ours.close()
-            theirs.close()
-            stream.finish(first)
-        threading.Thread(target=self._pump_in, args=(stream, theirs), daemon=True).start()
-        threading.Thread(target=self._pump_out, args=(stream, theirs), daemon=True).start()
+        for target in (self._pump_in, self._pump_out):
+            threading.Thread(target=target, args=(stream, theirs), name="dnetkit-connection", daemon=True).start()
         return ours
 
     def log(self, lines: int = 50) -> str:
@@ -205,8 +217,36 @@ class Session:
         with contextlib.suppress(OSError):
             while data := engine.recv(1 << 15):
                 stream.send(data=base64.b64encode(data).decode())
+            stream.send(end="write")  # the caller has said all; it may still listen
+            hung_up = select.poll()
+            hung_up.register(engine, 0)
+            hung_up.poll()
         stream.send(end="all")
         engine.close()
+
+
+@contextlib.contextmanager
+def _interrupts_in(stream: Stream) -> Iterator[None]:
+    """Have an interrupt (SIGINT) told as one of the stream's events, so that it cannot tear another one in two.
+
+    A second one comes as KeyboardInterrupt. Where interrupts do not raise in the first place, nothing is changed.
+    """
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield
+        return
+
+    def tell(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        stream.tell({"event": _INTERRUPT})
+
+    signal.signal(signal.SIGINT, tell)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Stream:
@@ -233,6 +273,10 @@ class Stream:
     def send(self, **message: Any) -> None:
         """Send something to the request: data, an end, a terminal's size, an interrupt."""
         self._session.write({"to": self._number, **message})
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Put in a message as if it came from the lab; a signal handler may."""
+        self._answers.put(message)
 
     def next(self) -> dict[str, Any]:
         """The next message. Raises LabError when the lab ended instead."""
@@ -266,7 +310,8 @@ class Stream:
             )
         if error["kind"] == "syntax":
             raise errors.UsageError(f"This is not a complete script; nothing of it was run.\n{error['message']}")
-        raise _KINDS.get(error["kind"], errors.AgentError)(error["message"])
+        hint = "`dnetkit doctor` tells what this machine can do." if error["kind"] == "sandbox" else ""
+        raise _KINDS.get(error["kind"], errors.AgentError)(error["message"], hint)
 
     def close(self) -> None:
         """Stop listening."""

@@ -6,12 +6,17 @@ watched whether it asks for one of them or not (see leaks.py).
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from leaks import Ids, Watch, adopt_orphans
@@ -22,6 +27,9 @@ from dnetkit.lab import Lab
 
 OURS = "root" if os.geteuid() == 0 else "rootless"
 """The sandbox that labs are started in here."""
+
+
+PROJECT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -106,8 +114,37 @@ def _nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def unusual_folder(tmp_path: Path) -> Path:
-    """A folder whose name has what trips up careless programs."""
-    folder = tmp_path / "my lab 网络 'ü'"
-    folder.mkdir()
-    return folder
+def owner() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts other processes that open labs: given the lines of a script, with `Lab` in it and a pipe each way."""
+    with contextlib.ExitStack() as stack:
+
+        def start(script: str, **options: Any) -> subprocess.Popen[str]:
+            command = [sys.executable, "-c", f"import sys\nfrom dnetkit.lab import Lab\n{script}"]
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT, **options
+            )
+            stack.enter_context(process)  # waits at the end
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache directory for this test alone, with the real one's engines; its name would trip careless programs."""
+    cache = tmp_path / "my cache 网络 'ü'"
+    engines_there = engines.cache_directory() / "engines"
+    if engines_there.is_dir():
+        shutil.copytree(engines_there, cache / "dnetkit/engines", symlinks=True, copy_function=_linked)
+    cache.mkdir(exist_ok=True)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setenv("DNETKIT_REGISTRY", "none")
+    return cache
+
+
+def _linked(source: str, target: str) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:  # another file system
+        shutil.copy2(source, target, follow_symlinks=False)

@@ -62,11 +62,11 @@ def _a_temporary_file(watch: Watch) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _a_record_and_a_door(_: Watch) -> Iterator[str]:
-    path = sandbox.state_directory() / "0badc0de.json"
+    path = sandbox.state_directory() / "0badc0d2.json"
     path.touch()
     with socket.socket(socket.AF_UNIX) as door:
-        door.bind("\0dnetkit/0/0badc0de")
-        yield "socket: @dnetkit/0/0badc0de"
+        door.bind("\0dnetkit/0/0badc0d2")
+        yield "socket: @dnetkit/0/0badc0d2"
     path.unlink()
 
 

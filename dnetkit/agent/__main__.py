@@ -47,6 +47,7 @@ class Agent:
         self._machines: dict[str, Machine] = {}
         self._engines: dict[str, Engine] = {}
         self._config: dict[str, Any] = {}
+        self._broken = ""
         self._inboxes: dict[int, tunnel.Inbox] = {}
 
     def take(self, message: dict[str, Any]) -> None:
@@ -59,8 +60,7 @@ class Agent:
         number = message["id"]
         self._inboxes[number] = queue.SimpleQueue()
         if message["do"] == "open" and not self._machines:
-            self._answer(number, message)  # makes namespaces, which only a process with one thread can do
-            return
+            self._make(message)  # while this is the only thread: a process with several may not clone
         threading.Thread(target=self._answer, args=(number, message), daemon=True).start()
 
     def _answer(self, number: int, message: dict[str, Any]) -> None:
@@ -78,14 +78,18 @@ class Agent:
         finally:
             self._inboxes.pop(number, None)
 
-    def do_open(self, message: dict[str, Any], tell: Any, inbox: tunnel.Inbox) -> dict[str, Any]:
-        """Make the machines and start the engines: {'engines': name -> version}."""
-        del tell, inbox
+    def _make(self, message: dict[str, Any]) -> None:
         self._config = message
         try:
             self._machines = make_machines(message)
         except OSError as error:
-            raise Refused("sandbox", f"The lab's machines could not be made: {error}") from error
+            self._broken = f"The lab's machines could not be made: {error}"
+
+    def do_open(self, message: dict[str, Any], tell: Any, inbox: tunnel.Inbox) -> dict[str, Any]:
+        """Start the engines of the machines, which are made by now: {'engines': name -> version}."""
+        del tell, inbox
+        if self._broken:
+            raise Refused("sandbox", self._broken)
         if message["engine"]:
             for name, machine in self._machines.items():
                 if machine.kind == "host":

@@ -22,6 +22,7 @@ SOCKET = "/run/docker.sock"
 """Where an engine listens, inside its machine."""
 
 _LOG = "/run/dockerd.log"
+_PIDFILE = "/run/docker.pid"
 _ROOTLESS = "/run/dnetkit/rootless"  # where a rootless engine looks for what a root one finds in /etc and on PATH
 
 
@@ -65,15 +66,17 @@ class Engine:
         if self.running:
             return
         config = self._config
-        command = ["dockerd", "--host", f"unix://{SOCKET}", "--exec-opt", "native.cgroupdriver=cgroupfs"]
+        with contextlib.suppress(FileNotFoundError):  # one that was killed leaves it, and its number may be taken now
+            os.unlink(self.machine.path(_PIDFILE))
+        command = [
+            *("dockerd", "--host", f"unix://{SOCKET}", "--data-root", "/var/lib/docker"),
+            *("--exec-root", "/run/docker", "--pidfile", _PIDFILE),
+        ]
         environment = dict(self.machine.environment)
         if config["library_path"]:
             environment["LD_LIBRARY_PATH"] = ":".join(config["library_path"])
         if config["sandbox"] == "rootless":
-            command = [
-                *("dockerd", "--host", f"unix://{SOCKET}", "--rootless", "--group", "root"),
-                *("--data-root", "/var/lib/docker", "--exec-root", "/run/docker", "--pidfile", "/run/docker.pid"),
-            ]
+            command += ["--rootless", "--group", "root"]
             if config["proxy"]:
                 command += ["--userland-proxy-path", config["proxy"]]
                 self._link(config["proxy"], f"{_ROOTLESS}/bin/rootlesskit-docker-proxy")  # it does not start without
@@ -86,6 +89,7 @@ class Engine:
                 "ROOTLESSKIT_STATE_DIR": "/run/rootlesskit",
             }
         else:
+            command += ["--exec-opt", "native.cgroupdriver=cgroupfs"]
             command += ["--cgroup-parent", f"/{config['cgroup']}/{self.machine.name}"]
         with open(self.machine.path(_LOG), "ab") as log:
             self._process = subprocess.Popen(
@@ -104,7 +108,7 @@ class Engine:
         def answers() -> bool:
             if not self.running:
                 raise OSError("the engine ended while it was starting")
-            with contextlib.suppress(OSError, http.client.HTTPException):
+            with contextlib.suppress(OSError):
                 self.version = self.get("/version")["Version"]
                 return True
             return False
@@ -135,6 +139,8 @@ class Engine:
             if answer.status >= 400:
                 raise OSError(f"{path}: {answer.status} {body[:200].decode(errors='replace')}")
             return json.loads(body)
+        except (http.client.HTTPException, ValueError) as error:  # it died in the middle of its answer
+            raise OSError(f"{path}: {type(error).__name__}: {error}") from error
         finally:
             connection.close()
 

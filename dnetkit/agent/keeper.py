@@ -24,6 +24,7 @@ from dnetkit.agent import kernel
 
 __all__ = ["cgroup_directories", "main", "remove_cgroups"]
 
+_NOT_STARTED = 70
 _ALL_NEW = kernel.CLONE_NEWNS | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS | kernel.CLONE_NEWNET
 
 
@@ -57,7 +58,15 @@ def remove_cgroups(name: str, deadline: float = 5.0) -> list[Path]:
 
 def main(arguments: list[str]) -> int:
     """Keep one lab, described by the JSON in the first argument; returns the lab's exit status."""
-    config = json.loads(arguments[0])
+    os.umask(0o022)  # a lab is the same whatever its owner's umask is
+    try:
+        return _keep(json.loads(arguments[0]))
+    except OSError as error:
+        os.write(2, f"{error}\n".encode())
+        return _NOT_STARTED
+
+
+def _keep(config: dict[str, Any]) -> int:
     with _lock(Path(config["lock"]), config):
         go, ready = os.pipe()
         rootless = config["sandbox"] == "rootless"
@@ -68,8 +77,7 @@ def main(arguments: list[str]) -> int:
         try:
             if rootless:
                 _map_ids(first, config)
-            os.write(ready, b"1")
-            os.close(ready)
+            os.write(ready, b"1")  # and it stays open: that it is closed tells the child that this process is gone
             null = os.open(os.devnull, os.O_RDWR)
             for standard in (0, 1, 2):
                 os.dup2(null, standard)
@@ -86,20 +94,23 @@ def _become_lab(config: dict[str, Any], go: int, ready: int) -> None:
     """In the child: wait for the id maps, arrange the mounts, become tini with the agent below it."""
     try:
         os.close(ready)
+        kernel.die_with_parent()
         if os.read(go, 1) != b"1":
-            os._exit(1)
+            os._exit(_NOT_STARTED)
         if config["sandbox"] == "rootless":
             os.setresgid(0, 0, 0)
             os.setresuid(0, 0, 0)
             os.setgroups([])
-        kernel.die_with_parent()
+            kernel.die_with_parent()  # once more: new ids undo it
+            if select.select([go], [], [], 0)[0]:  # closed: the keeper died in between
+                os._exit(_NOT_STARTED)
         from dnetkit.agent import mounts  # noqa: PLC0415 - after the clone: the keeper itself has no use for it
 
         mounts.arrange_lab(config)
         os.execv(config["init"][0], config["init"])  # noqa: S606 - an argv, and no shell
     except BaseException as error:
         os.write(2, f"the lab's first process: {type(error).__name__}: {error}\n".encode())
-    os._exit(70)
+    os._exit(_NOT_STARTED)
 
 
 def _map_ids(pid: int, config: dict[str, Any]) -> None:
@@ -132,15 +143,25 @@ def _wait(first: int, owner: int) -> None:
 def _lock(path: Path, config: dict[str, Any]) -> Iterator[None]:
     """Hold the lab's record, locked: whoever can lock it knows that the lab is dead and may clean up after it."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = _open_locked(path)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
         record = {"id": config["id"], "cgroup": config["cgroup"], "keeper": os.getpid(), "owner": config["owner"]}
         os.write(handle, json.dumps(record).encode())
         yield
-        path.unlink(missing_ok=True)
     finally:
+        if not (config["cgroup"] and cgroup_directories(config["cgroup"])):
+            path.unlink(missing_ok=True)  # else it stays, for a sweep to find
         os.close(handle)
+
+
+def _open_locked(path: Path) -> int:
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                return handle
+        os.close(handle)  # someone who swept took it for a dead lab's, between the two calls above, and removed it
 
 
 if __name__ == "__main__":

@@ -64,17 +64,27 @@ def make_machines(config: dict[str, Any]) -> dict[str, Machine]:
         environment = {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb", "PS1": r"\h:\w# "}
         made[machine["name"]] = Machine(machine["name"], machine["kind"], machine["address"], pid, environment)
         waiting.append((machine["name"], told))
-    with Netlink() as netlink:
-        links.set_up(netlink, "lo")
-        links.add_bridge(netlink, LAN)
-        for machine_made in made.values():
-            _wire(netlink, machine_made, config["prefix"])
+    trouble: OSError | None = None
+    try:
+        _wire_all(list(made.values()), config["prefix"])
+    except OSError as error:  # perhaps only because a machine has ended: then that has the reason
+        trouble = error
     for name, told in waiting:
         with told:
             said = told.read().decode()
         if said:
             raise OSError(f"machine {name}: {said}")
+    if trouble is not None:
+        raise trouble
     return made
+
+
+def _wire_all(machines: list[Machine], prefix: int) -> None:
+    with Netlink() as netlink:
+        links.set_up(netlink, "lo")
+        links.add_bridge(netlink, LAN)
+        for machine in machines:
+            _wire(netlink, machine, prefix)
 
 
 def _wire(netlink: Netlink, machine: Machine, prefix: int) -> None:

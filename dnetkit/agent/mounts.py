@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 from pathlib import Path
 from typing import Any
@@ -84,26 +85,39 @@ def write_hosts(addresses: dict[str, str], directory: str = "/etc") -> None:
 
 
 def _etc(name: str, addresses: dict[str, str]) -> None:
-    upper, work = f"{BASE}/etc/upper", f"{BASE}/etc/work"
-    os.makedirs(upper)
-    os.makedirs(work)
-    options = f"lowerdir=/etc,upperdir={upper},workdir={work}"
+    layers = [f"{BASE}/etc/{layer}" for layer in ("upper", "work")]
+    for layer in layers:
+        os.makedirs(layer)
+    options = f"lowerdir=/etc,upperdir={layers[0]},workdir={layers[1]}"
     try:
-        kernel.mount("etc", "/etc", "overlay", 0, options + ",userxattr")
-    except OSError:  # userxattr is for an unprivileged overlay, and newer than the rest
-        kernel.mount("etc", "/etc", "overlay", 0, options)
+        try:
+            kernel.mount("etc", "/etc", "overlay", 0, options + ",userxattr")
+        except OSError:  # userxattr is for an unprivileged overlay, and newer than the rest
+            kernel.mount("etc", "/etc", "overlay", 0, options)
+    except OSError:  # without root, a file that is mounted in /etc (a container's hosts) rules an overlay out
+        _copy_tree("/etc", layers[0])
+        _bind(layers[0], "/etc")
     if os.path.isdir("/etc/docker"):
         _tmpfs("/etc/docker")
     else:
         os.mkdir("/etc/docker")
     write_hosts(addresses)
-    # A resolver that refuses at once: without any, an engine gives its containers public ones, and every name that is
-    # not known in the lab costs ten seconds.
-    resolver = f"# a lab has no way out: no one answers here\nnameserver {addresses[name]}\n"
-    for file, text in (("hostname", name + "\n"), ("resolv.conf", resolver)):
+    for file, text in (("hostname", name + "\n"), ("resolv.conf", "# a lab has no way out, so there is no resolver\n")):
         path = Path("/etc") / file
         path.unlink(missing_ok=True)
         path.write_text(text, encoding="utf-8")
+
+
+def _copy_tree(source: str, target: str) -> None:
+    """Copy what can be read; what cannot be, and what is no file, is left out."""
+    for directory, inner, files in os.walk(source):
+        here = os.path.join(target, os.path.relpath(directory, source))
+        os.makedirs(here, exist_ok=True)
+        for name in [*files, *(name for name in inner if os.path.islink(os.path.join(directory, name)))]:
+            path = os.path.join(directory, name)
+            if os.path.islink(path) or os.path.isfile(path):
+                with contextlib.suppress(OSError):
+                    shutil.copy2(path, os.path.join(here, name), follow_symlinks=False)
 
 
 def _proc() -> None:

@@ -12,6 +12,7 @@ import codecs
 import contextlib
 import os
 import secrets
+import select
 import selectors
 import shlex
 import signal
@@ -29,6 +30,7 @@ OUTPUT_LIMIT = 2_000_000
 """Bytes of one output of one command that are passed on; the rest is read and counted, not kept."""
 
 _GRACE = 2.0  # seconds between asking a command to end and making it
+_CLOSING = 0.5  # seconds for the shell to end when there is nothing more for it to do
 
 Tell = Callable[..., None]
 
@@ -75,6 +77,7 @@ class Running:
         self._process = machine.start(
             *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
         )
+        self._end_of_shell = os.pidfd_open(self._process.pid)
 
     def end(self, why: str) -> None:
         """Have the script ended: 'interrupt' or 'timeout'."""
@@ -119,20 +122,32 @@ class Running:
             self._process.stderr.fileno(): _Output("stderr", token, self._tell),
         }
         with selectors.DefaultSelector() as selector:
-            for fd in (*outputs, self._wake):
+            for fd in (*outputs, self._wake, self._end_of_shell):
                 selector.register(fd, selectors.EVENT_READ)
             while not all(output.done for output in outputs.values()):
-                for key, _ in selector.select(self._patience()):
-                    if key.fd == self._wake:
+                ready = [key.fd for key, _ in selector.select(self._patience())]
+                for fd in ready:
+                    if fd == self._wake:
                         self._ask_to_end({b"i": "interrupt", b"t": "timeout"}[os.read(self._wake, 1)])
-                    elif outputs[key.fd].take(os.read(key.fd, 1 << 16)):
-                        selector.unregister(key.fd)
+                    elif fd in outputs and outputs[fd].take(os.read(fd, 1 << 16)):
+                        selector.unregister(fd)
+                if self._end_of_shell in ready:
+                    self._take_the_rest(outputs)
                 self._watch_the_clock()
         if self.ended:
             return None
         said = outputs[self._process.stdout.fileno()].status
         self._gone = said is None
         return self._exit_status() if said is None else said
+
+    @staticmethod
+    def _take_the_rest(outputs: dict[int, _Output]) -> None:
+        """The shell is gone, but a program that it left may hold the pipes: take what is in them, and do not wait."""
+        for fd, output in outputs.items():
+            if not output.done and select.select([fd], [], [], 0)[0]:
+                output.take(os.read(fd, 1 << 16))  # a pipe holds no more
+            if not output.done:
+                output.take(b"")
 
     def _exit_status(self) -> int:
         """The shell ended without the token, by `exit` or because it was killed: what it ended with."""
@@ -162,17 +177,15 @@ class Running:
             self._signal(signal.SIGINT)
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._container:  # the CLI does not pass signals on; what it started in the container carries the token
+        """Signal the script's processes; what stands between them and us ends when they have, or is killed too."""
+        if self._container:
             mark = f"DNETKIT_RUN={self._token}".encode()
-            for entry in Path("/proc").glob("[0-9]*"):
-                with contextlib.suppress(OSError):
-                    if (
-                        mark in (entry / "environ").read_bytes().split(b"\0")
-                        and (entry / "comm").read_text() != "docker\n"
-                    ):
-                        os.kill(int(entry.name), signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
+            _signal_all(lambda entry: mark in (entry / "environ").read_bytes().split(b"\0"), number)
+        else:
+            _signal_all(lambda entry: _group_of(entry) == self._process.pid != int(entry.name), number)
+        if number == signal.SIGKILL:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
 
     def _close(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
@@ -180,12 +193,23 @@ class Running:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
         try:
-            self._process.wait(_GRACE)
-        except subprocess.TimeoutExpired:
-            self._signal(signal.SIGKILL)
+            self._process.wait(_CLOSING)
+        except subprocess.TimeoutExpired:  # what the script left running in the background keeps `docker exec` waiting
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-        os.close(self._wake)
-        os.close(self._alarm)
+        for fd in (self._end_of_shell, self._wake, self._alarm):
+            os.close(fd)
+
+
+def _signal_all(wanted: Callable[[Path], bool], number: signal.Signals) -> None:
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            if wanted(entry):
+                os.kill(int(entry.name), number)
+
+
+def _group_of(entry: Path) -> int:
+    return int((entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[2])
 
 
 class _Output:

@@ -33,7 +33,6 @@ def connect(machine: Machine, inbox: Inbox, tell: Tell) -> dict[str, Any]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as engine:
         engine.connect(machine.path(SOCKET))
         tell(event="connected")
-        ended = threading.Event()
 
         def from_caller() -> None:
             while True:
@@ -51,7 +50,6 @@ def connect(machine: Machine, inbox: Inbox, tell: Tell) -> dict[str, Any]:
         with contextlib.suppress(OSError):
             while data := engine.recv(_PIECE):
                 tell(event="data", data=base64.b64encode(data).decode())
-        ended.set()
         inbox.put({"end": "all"})
         writer.join()
     return {}
