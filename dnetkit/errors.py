@@ -13,6 +13,7 @@
     ├── CheckFailed         a check did not hold
     ├── ExerciseError       an unknown exercise, or one used out of order
     ├── NotebookError       a chapter could not be found, copied or run
+    ├── PictureError        a picture could not be drawn or written
     ├── SnapshotError       a snapshot is damaged or of another schema
     └── UsageError          a magic or command-line option that makes no sense
 
@@ -38,6 +39,7 @@ __all__ = [
     "ImageError",
     "LabError",
     "NotebookError",
+    "PictureError",
     "SandboxError",
     "SnapshotError",
     "UnknownMachine",
@@ -120,6 +122,10 @@ class ExerciseError(DnetkitError):
 
 class NotebookError(DnetkitError):
     """A chapter could not be found, copied, or executed."""
+
+
+class PictureError(DnetkitError):
+    """Graphviz is missing or failed, or the picture could not be written."""
 
 
 class SnapshotError(DnetkitError):

@@ -1,0 +1,346 @@
+"""How each thing looks in the picture: the label of its node, and its tooltip; pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from dnetkit.diagram.labels import (
+    LARGE,
+    MEDIUM,
+    SMALL,
+    Label,
+    cell,
+    grid,
+    lines,
+    port_id,
+    row,
+    signed,
+    small,
+    strong,
+    text,
+)
+from dnetkit.diagram.palette import (
+    BRIDGE,
+    CONTAINER,
+    HEADING,
+    HEADS,
+    LAN,
+    LINE,
+    MACHINE,
+    MARKS,
+    NAMESPACE,
+    NOTE,
+    PUBLISHED,
+    SIGNS,
+    tint,
+)
+from dnetkit.diagram.scene import Bridge, Cable, Guest, Interface, MachineBox, NetworkBox, Scene, Space
+
+__all__ = [
+    "bridge",
+    "bridge_tip",
+    "cable_tip",
+    "lan",
+    "machine_tip",
+    "network",
+    "network_tip",
+    "rack",
+    "rack_tip",
+    "space",
+    "space_tip",
+    "wrapped",
+]
+
+
+def wrapped(label: str) -> str:
+    """A label as Graphviz wants it in a graph's source."""
+    return f"<{label}>"
+
+
+def lan(shown: Bridge, scene: Scene, direction: str) -> Label:
+    """The wire between the machines."""
+    ports = [
+        cell(_interface(port, scene.detail), port=port_id(port.link.name), cellpadding=4, **_edge(port.mark))
+        for port in shown.ports
+        if scene.detail == "full"
+    ]
+    title = lines(
+        strong(shown.name, HEADING, LARGE),
+        text("the LAN between the machines", HEADING, SMALL),
+        text(scene.subnet, HEADING, MEDIUM),
+    )
+    return _switch(title, ports, "lan", direction, shown.mark)
+
+
+def bridge(shown: Bridge, scene: Scene, direction: str) -> Label:
+    """A bridge as a switch: its name on top, one socket for each port below."""
+    interface = shown.interface
+    name = f"{SIGNS[shown.mark]} {shown.title}".strip()
+    what = f"bridge {shown.name}" if shown.title != shown.name else "bridge"
+    if scene.detail != "brief":
+        what = f"{interface.link.index}: {what}" if shown.title != shown.name else f"{what} {interface.link.index}"
+    title = [strong(name, HEADING, LARGE, struck=shown.mark == "removed"), text(what, HEADING, SMALL)]
+    title += [
+        text(address, HEADING, MEDIUM)
+        if not mark
+        else text(
+            address if mark == shown.mark else f"{SIGNS[mark]} {address}", HEADING, MEDIUM, struck=mark == "removed"
+        )
+        for address, mark in interface.addresses
+    ]
+    if interface.trouble and shown.ports:
+        title.append(text(interface.trouble, HEADING, SMALL))
+    ports = [
+        cell(_interface(port, scene.detail), port=port_id(port.link.name), cellpadding=4, **_edge(port.mark))
+        for port in shown.ports
+        if scene.detail != "brief"
+    ]
+    if shown.hidden:
+        ports.append(cell(small(f"{shown.hidden} more ports"), cellpadding=3))
+    return _switch(lines(*title), ports, "bridge", direction, shown.mark)
+
+
+def _switch(title: str, ports: Sequence[str], kind: str, direction: str, mark: str) -> Label:
+    colour = MARKS[mark] if mark else {"lan": LAN, "bridge": BRIDGE}[kind]
+    frame = {"border": 3 if mark == "added" else 1, "color": colour, "cellborder": 0, "cellspacing": 0}
+    if mark == "removed":
+        frame["style"] = "dashed"
+    head = cell(
+        title, bgcolor=HEADS[mark or kind], cellpadding=5, colspan=max(len(ports), 1) if direction == "TB" else ""
+    )
+    if direction == "TB":
+        return grid([row([head]), *([row(ports)] if ports else [])], bgcolor=tint(colour), **frame)
+    socket_column = grid([row([port]) for port in ports], border=0, cellborder=0, cellspacing=2)
+    return grid([row([head, *([cell(socket_column, cellpadding=0)] if ports else [])])], bgcolor=tint(colour), **frame)
+
+
+def _interface(one: Interface, detail: str) -> Label:
+    """Its index and name as `ip link` writes them, then its addresses, then what is wrong with it."""
+    link = one.link
+    name = link.name if detail == "brief" else f"{link.index}: {link.name}"
+    parts = [] if detail == "brief" and not one.mark and one.addresses else [signed(name, one.mark, size=MEDIUM)]
+    parts += [
+        text(address, MARKS[mark], MEDIUM, struck=mark == "removed")
+        if mark == one.mark
+        else signed(address, mark, size=MEDIUM)
+        for address, mark in one.addresses
+    ]
+    if one.note and detail != "brief":
+        parts.append(small(one.note))
+    if detail == "full":
+        parts += [small(f"{link.mac} mtu {link.mtu}")]
+    if one.trouble and one.mark != "removed":
+        parts.append(strong(one.trouble, NOTE, SMALL))
+    parts += [small(told, MARKS["changed"]) for told in one.was]
+    return lines(*parts)
+
+
+def _edge(mark: str) -> dict[str, object]:
+    """The frame of a socket."""
+    look: dict[str, dict[str, object]] = {
+        "added": {"border": 2},
+        "removed": {"border": 1, "style": "dashed"},
+        "changed": {"border": 2, "style": "dotted"},
+    }
+    return {**look.get(mark, {"border": 1}), "color": MARKS[mark] if mark else LINE}
+
+
+def space(shown: Space, box: MachineBox, scene: Scene, direction: str) -> Label:
+    """A namespace: its interfaces at its edge, in it those who live there."""
+    own = shown is box.own
+    colour = MACHINE if own else NAMESPACE if shown.kind == "named" else CONTAINER
+    if shown.stopped and not shown.mark:
+        colour = LINE
+    sides = {"left": _level(scene, shown, "lower"), "right": _level(scene, shown, "upper")}
+    sides["top"] = [
+        one for one in shown.interfaces if one not in sides["left"] + sides["right"] and (not own or _faces_lan(one))
+    ]
+    sides["bottom"] = [one for one in shown.interfaces if not any(one in side for side in sides.values())]
+    body = _stack(shown, box, scene) if own else _inhabitants(shown, scene)
+    frame: dict[str, object] = {
+        "border": 3 if shown.mark == "added" else 2 if shown.mark == "changed" else 1,
+        "color": MARKS[shown.mark] if shown.mark else colour,
+        "style": "rounded,dashed" if shown.mark == "removed" else "rounded,dotted" if shown.stopped else "rounded",
+        "bgcolor": "" if shown.stopped or shown.mark == "removed" else tint(colour),
+        "cellborder": 0,
+        "cellspacing": 4,
+    }
+    return grid(_around(cell(body, cellpadding=3), sides, scene, direction), **frame)
+
+
+def _level(scene: Scene, shown: Space, which: str) -> list[Interface]:
+    """Those with a cable to a neighbour at the same height: the upper of the two stands left, its cable goes right."""
+    ends = {cable.upper if which == "upper" else cable.lower for cable in scene.cables if cable.level}
+    return [one for one in shown.interfaces if one.end in ends]
+
+
+def _around(middle: Label, sides: dict[str, list[Interface]], scene: Scene, direction: str) -> list[Label]:
+    """The rows of a box: towards the LAN first, away from it last, beside the middle what leads to a neighbour."""
+    across = direction == "TB"
+    first, last = (_strip(sides[side], scene, wide=across) for side in ("top", "bottom"))
+    left, right = (_strip(sides[side], scene, wide=not across) for side in ("left", "right"))
+    if not across:
+        first, left, last, right = left, first, right, last
+    inner = [cell(strip, cellpadding=0) if strip is not middle else middle for strip in (left, middle, right) if strip]
+    rows = [row([cell(strip, cellpadding=0, colspan=len(inner))]) if strip else Label("") for strip in (first, last)]
+    return [part for part in (rows[0], row(inner), rows[1]) if part]
+
+
+def rack(spaces: Sequence[Space], scene: Scene, direction: str) -> Label:
+    """Many containers of one bridge in one frame."""
+    columns = math.ceil(math.sqrt(len(spaces) * (0.5 if direction == "TB" else 1.4)))
+    cells = [_in_rack(space, scene) for space in spaces]
+    rows = [row(cells[start : start + columns]) for start in range(0, len(cells), columns)]
+    return grid(rows, border=1, color=CONTAINER, style="rounded", bgcolor=tint(CONTAINER), cellborder=0, cellspacing=4)
+
+
+def _in_rack(space: Space, scene: Scene) -> Label:
+    frame = _edge(space.mark) if space.mark else {"border": 1, "color": CONTAINER}
+    said = [_guest(guest, scene) for guest in space.guests] + [
+        _interface(one, scene.detail) for one in space.interfaces
+    ]
+    return cell(lines(*said), cellpadding=5, **frame)
+
+
+def _faces_lan(one: Interface) -> bool:
+    return one.link.peer is not None and one.link.peer.namespace == "lan"
+
+
+def _strip(interfaces: Sequence[Interface], scene: Scene, *, wide: bool) -> Label:
+    cells = [
+        cell(_interface(one, scene.detail), port=port_id(one.link.name), cellpadding=4, **_edge(one.mark))
+        for one in interfaces
+    ]
+    rows = [row(cells)] if wide and cells else [row([one]) for one in cells]
+    return grid(rows, border=0, cellspacing=2, cellborder=0)
+
+
+def _stack(shown: Space, box: MachineBox, scene: Scene) -> Label:
+    """The machine itself: what its kernel does for the others."""
+    if box.machine.kind == "client":
+        return lines(signed(shown.label, box.mark, bold=True, size=LARGE), small("a machine without Docker"))
+    parts = [signed(shown.label, box.mark, bold=True, size=LARGE)]
+    if box.machine.engine:
+        parts.append(small(f"Docker Engine {box.machine.engine}"))
+    if shown.forwards is not None and scene.detail != "brief":
+        does = "routes between its networks" if shown.forwards else "does not route"
+        parts.append(signed(does, shown.forwarding_mark, size=SMALL, colour=NOTE))
+    if scene.detail == "full":
+        parts += [small(f"default route: {gateway}") for gateway in shown.gateways]
+    rows = [_chip(lines(*parts))]
+    for one in box.published:
+        told = signed(f"port {one.outside} → {one.container}:{one.port.container_port}", one.mark, size=MEDIUM)
+        frame = _edge(one.mark) if one.mark else {"border": 1, "color": PUBLISHED}
+        rows.append(_chip(told, bgcolor=tint(PUBLISHED), **{"style": "rounded", **frame}))
+    rows += [_chip(_guest(guest, scene), **_home(guest)) for guest in shown.guests]
+    return _pile(rows)
+
+
+def _inhabitants(shown: Space, scene: Scene) -> Label:
+    alone = len(shown.guests) == 1
+    rows = [_chip(_guest(guest, scene), **({} if alone else _home(guest))) for guest in shown.guests]
+    parts = []
+    if not rows:
+        parts = [signed(shown.label, shown.mark, bold=True, size=LARGE), small("namespace")]
+    if not shown.interfaces and not shown.stopped:
+        parts.append(small("no interface but lo"))
+    if scene.detail == "full":
+        parts += [small(f"default route: {gateway}") for gateway in shown.gateways]
+    return _pile([*rows, *([_chip(lines(*parts))] if parts else [])])
+
+
+def _chip(content: str, **attributes: object) -> Label:
+    return row([cell(content, cellpadding=3, **attributes)])
+
+
+def _pile(rows: Sequence[str]) -> Label:
+    return grid(rows, border=0, cellborder=0, cellspacing=3)
+
+
+def _home(guest: Guest) -> dict[str, object]:
+    """The frame of a container that shares its namespace with others."""
+    if guest.mark:
+        return _edge(guest.mark)
+    return {"border": 1, "color": LINE if guest.stopped else CONTAINER, "style": "rounded", "bgcolor": tint(CONTAINER)}
+
+
+def _dashes(mark: str) -> str:
+    return "dashed" if mark == "removed" else "rounded"
+
+
+def _guest(guest: Guest, scene: Scene) -> Label:
+    container = guest.container
+    colour = NOTE if guest.stopped else ""
+    said = {"own": "", "shared": "shares this namespace", "machine": "in the host's own namespace"}[guest.home]
+    state = "" if container.state == "running" else container.state
+    parts = [signed(container.name, guest.mark, bold=True, size=LARGE, colour=colour)]
+    if scene.detail != "brief":
+        parts.append(small(container.image))
+    parts += [small(part) for part in (state, said) if part]
+    parts += [small(told, MARKS["changed"]) for told in guest.was]
+    return lines(*parts)
+
+
+def network(box: NetworkBox) -> Label:
+    """A Docker network that is no bridge."""
+    colour = MARKS[box.mark] if box.mark else BRIDGE
+    title = lines(
+        strong(f"{SIGNS[box.mark]} {box.network.name}".strip(), colour, LARGE),
+        small(f"{box.network.driver} network"),
+        *(text(subnet.cidr, size=MEDIUM) for subnet in box.network.subnets),
+        small(box.note),
+    )
+    style = {"removed": "dashed"}.get(box.mark, "")
+    return grid(
+        [row([cell(title, cellpadding=5)])], border=1, color=colour, style=style, cellborder=0, bgcolor=tint(BRIDGE)
+    )
+
+
+# --- what is said when the pointer rests on it
+
+
+def machine_tip(box: MachineBox) -> str:
+    """One line about a machine."""
+    return " ".join(f"{box.machine.name} {box.machine.address} {box.machine.engine}".split())
+
+
+def space_tip(shown: Space, box: MachineBox) -> str:
+    """One line about a namespace."""
+    who = ", ".join(
+        f"{guest.container.name} ({guest.container.image}, {guest.container.state})" for guest in shown.guests
+    )
+    what = (
+        f"{shown.label}: the namespace of {box.machine.name} itself" if shown is box.own else f"namespace {shown.label}"
+    )
+    return "; ".join([what, *([who] if who else []), *map(_interface_tip, shown.interfaces)])
+
+
+def bridge_tip(shown: Bridge) -> str:
+    """One line about a bridge."""
+    carried = f", network {shown.network.name}" if shown.network else ""
+    return f"bridge {_interface_tip(shown.interface)}{carried}, {len(shown.ports) + shown.hidden} ports"
+
+
+def rack_tip(spaces: Sequence[Space], bridge: str) -> str:
+    """One line about the containers in a frame."""
+    return f"{len(spaces)} containers on {bridge}: {', '.join(space.label for space in spaces)}"
+
+
+def network_tip(box: NetworkBox) -> str:
+    """One line about a network."""
+    return f"{box.network.driver} network {box.network.name}"
+
+
+def cable_tip(cable: Cable) -> str:
+    """One line about a cable."""
+    kind = "veth pair" if cable.kind == "veth" else cable.kind
+    state = ", down" if cable.down else ""
+    mark = f" ({cable.mark})" if cable.mark else ""
+    return f"{kind}: {cable.upper[1]} in {cable.upper[0]} and {cable.lower[1]} in {cable.lower[0]}{state}{mark}"
+
+
+def _interface_tip(one: Interface) -> str:
+    link = one.link
+    addresses = " ".join(address for address, _ in one.addresses)
+    return " ".join(f"{link.name} index {link.index} {link.mac} mtu {link.mtu} {link.state} {addresses}".split())

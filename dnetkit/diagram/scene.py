@@ -1,0 +1,228 @@
+"""What a picture of the network shows, before it is drawn or told: machines, namespaces, bridges, cables; pure data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dnetkit.model import Container, Link, Machine, Network, PublishedPort
+
+__all__ = ["Bridge", "Cable", "End", "Guest", "Interface", "MachineBox", "NetworkBox", "Published", "Scene", "Space"]
+
+CROWD = 3
+"""So many containers on one bridge are shown in one frame, when the picture is brief."""
+
+End = tuple[str, str]
+"""(namespace, interface)."""
+
+
+@dataclass(frozen=True)
+class Interface:
+    """An interface: `addresses` are (address, mark), `was` what changed on it, `note` what stands in for a cable."""
+
+    space: str
+    link: Link
+    mark: str = ""
+    addresses: tuple[tuple[str, str], ...] = ()
+    was: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def end(self) -> End:
+        """Where a cable is plugged in."""
+        return (self.space, self.link.name)
+
+    @property
+    def down(self) -> bool:
+        """Whether nothing can pass: it was not set up, or the other end was not."""
+        return not self.link.up or self.link.state in ("DOWN", "LOWERLAYERDOWN")
+
+    @property
+    def trouble(self) -> str:
+        """'down' when it was not set up, 'no carrier' when it was and nothing is at the other end; else ''."""
+        if not self.link.up:
+            return "down"
+        return "no carrier" if self.down else ""
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """A bridge: its own interface, the Docker network it carries, its ports; `hidden` ports are left out."""
+
+    interface: Interface
+    network: Network | None = None
+    ports: tuple[Interface, ...] = ()
+    mark: str = ""
+    hidden: int = 0
+
+    @property
+    def name(self) -> str:
+        """The name of its interface."""
+        return self.interface.link.name
+
+    @property
+    def title(self) -> str:
+        """What a learner calls it: the Docker network's name where it has one that differs from 'bridge'."""
+        named = self.network is not None and self.network.name != "bridge"
+        return self.network.name if named and self.network is not None else self.name
+
+
+@dataclass(frozen=True)
+class Published:
+    """A port of a machine that leads to a container."""
+
+    port: PublishedPort
+    container: str
+    space: str
+    mark: str = ""
+
+    @property
+    def outside(self) -> str:
+        """'8080', or '127.0.0.1:8080' when only that address of the host answers; with '/udp' when it is not TCP."""
+        every = self.port.host_address in ("", "0.0.0.0", "::")  # noqa: S104 - a name for 'every address', not a bind
+        address = "" if every else f"{self.port.host_address}:"
+        return f"{address}{self.port.host_port}{'' if self.port.protocol == 'tcp' else '/' + self.port.protocol}"
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A container in the namespace that it uses; `home` says whose that is: 'own', 'shared' or 'machine'."""
+
+    container: Container
+    home: str = "own"
+    mark: str = ""
+    was: tuple[str, ...] = ()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether no process of it runs."""
+        return self.container.state not in ("running", "paused", "restarting")
+
+
+@dataclass(frozen=True)
+class Space:
+    """A network namespace; kind as in model.Namespace. A container that is not running has one with nothing in it."""
+
+    name: str
+    label: str
+    kind: str
+    machine: str
+    mark: str = ""
+    interfaces: tuple[Interface, ...] = ()
+    bridges: tuple[Bridge, ...] = ()
+    guests: tuple[Guest, ...] = ()
+    forwards: bool | None = None
+    forwarding_mark: str = ""
+    gateways: tuple[str, ...] = ()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it is only the place of containers that do not run."""
+        return self.kind == "container" and bool(self.guests) and all(guest.stopped for guest in self.guests)
+
+
+@dataclass(frozen=True)
+class NetworkBox:
+    """A Docker network that is no bridge: macvlan, ipvlan, overlay; `ends` are its containers' interfaces."""
+
+    network: Network
+    parent: End | None = None
+    ends: tuple[End, ...] = ()
+    mark: str = ""
+    note: str = ""
+
+    @property
+    def key(self) -> str:
+        """A name for it that no other has."""
+        return f"{self.network.machine}/network:{self.network.name}:{self.network.id[:12]}"
+
+
+@dataclass(frozen=True)
+class MachineBox:
+    """A machine: first its own namespace, then those in it, in the order of their names."""
+
+    machine: Machine
+    spaces: tuple[Space, ...] = ()
+    networks: tuple[NetworkBox, ...] = ()
+    published: tuple[Published, ...] = ()
+    mark: str = ""
+
+    @property
+    def own(self) -> Space | None:
+        """The machine's own namespace."""
+        return next((space for space in self.spaces if space.kind in ("host", "client")), None)
+
+
+@dataclass(frozen=True)
+class Cable:
+    """What joins two interfaces; `upper` is the one nearer to the LAN. kind: 'veth', or 'macvlan' and its like."""
+
+    upper: End
+    lower: End
+    kind: str = "veth"
+    mark: str = ""
+    down: bool = False
+    level: bool = False
+    """Whether both ends are at the same height: two namespaces side by side, neither of them a machine's own."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The whole picture. detail: 'brief', 'normal' or 'full'; `left_out` counts the containers that the focus hides."""
+
+    lan: Space | None = None
+    subnet: str = ""
+    machines: tuple[MachineBox, ...] = ()
+    cables: tuple[Cable, ...] = ()
+    detail: str = "normal"
+    focus: str = ""
+    left_out: int = 0
+    unavailable: tuple[str, ...] = ()
+
+    @property
+    def spaces(self) -> tuple[Space, ...]:
+        """Every namespace of every machine."""
+        return tuple(space for box in self.machines for space in box.spaces)
+
+    def cables_of(self, *spaces: Space) -> tuple[Cable, ...]:
+        """Those with an end in one of these namespaces."""
+        names = {space.name for space in spaces}
+        return tuple(cable for cable in self.cables if {cable.upper[0], cable.lower[0]} & names)
+
+    def racks(self, box: MachineBox) -> dict[str, tuple[Space, ...]]:
+        """In a brief picture: for a bridge of the machine, the containers that hang on it alone, where there are many.
+
+        They are shown together, in one frame.
+        """
+        if self.detail != "brief" or box.own is None:
+            return {}
+        bridge_of = {port.end: bridge.name for bridge in box.own.bridges for port in bridge.ports}
+        several: dict[str, int] = {}
+        upper: dict[str, End] = {}
+        for cable in self.cables:
+            for end in (cable.upper, cable.lower):
+                several[end[0]] = several.get(end[0], 0) + 1
+            upper[cable.lower[0]] = cable.upper
+        found: dict[str, list[Space]] = {}
+        for space in box.spaces:
+            plain = space.kind == "container" and len(space.guests) == 1 and not space.bridges
+            if plain and len(space.interfaces) == 1 == several.get(space.name) and upper.get(space.name) in bridge_of:
+                found.setdefault(bridge_of[upper[space.name]], []).append(space)
+        return {bridge: tuple(spaces) for bridge, spaces in found.items() if len(spaces) >= CROWD}
+
+    @property
+    def containers(self) -> int:
+        """How many containers there are in it, without those that were removed."""
+        return sum(guest.mark != "removed" for space in self.spaces for guest in space.guests)
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """Which marks are to be seen in it."""
+        found = [one.mark for one in self.cables]
+        for box in self.machines:
+            found += [box.mark, *(one.mark for one in box.networks), *(one.mark for one in box.published)]
+        for space in self.spaces:
+            found += [space.mark, space.forwarding_mark, *(guest.mark for guest in space.guests)]
+            ports = [port for bridge in space.bridges for port in (bridge.interface, *bridge.ports)]
+            for one in (*space.interfaces, *ports):
+                found += [one.mark, *(mark for _, mark in one.addresses)]
+        return frozenset(found) - {""}

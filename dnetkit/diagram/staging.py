@@ -1,0 +1,290 @@
+"""From a snapshot with marks to the scene: what belongs where, what is noise, what joins what; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from ipaddress import ip_interface
+
+from dnetkit.diagram.marks import CHANGED, REMOVED, Marked
+from dnetkit.diagram.scene import (
+    Bridge,
+    Cable,
+    End,
+    Guest,
+    Interface,
+    MachineBox,
+    NetworkBox,
+    Published,
+    Scene,
+    Space,
+)
+from dnetkit.model import Container, Link, Machine, Namespace, Network
+
+__all__ = ["MANY", "natural", "stage"]
+
+MANY = 12
+"""From so many containers on, detail 'auto' is 'brief'."""
+
+# Devices that some kernels put into every namespace.
+_FALLBACK = frozenset(
+    {"ipip", "sit", "ip6tnl", "gre", "gretap", "erspan", "ip_vti", "ip6_vti", "ip6gre", "vti", "vti6"}
+)
+
+
+def natural(text: str) -> tuple[tuple[int, int, str], ...]:
+    """For sorting: 'c2' comes before 'c10'."""
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", text) if part)
+
+
+def bridge_order(title: str) -> tuple[object, ...]:
+    """docker0 first, then by name."""
+    return (title != "docker0", natural(title))
+
+
+def stage(marked: Marked, detail: str = "auto") -> Scene:
+    """Everything, each thing in its place, in an order that depends only on names."""
+    if detail == "auto":
+        detail = "brief" if len(marked.state.containers) > MANY else "normal"
+    return _Stage(marked, detail).scene()
+
+
+class _Stage:
+    def __init__(self, marked: Marked, detail: str) -> None:
+        self.marked, self.state, self.detail = marked, marked.state, detail
+        self.links = {(space.name, link.name): link for space in self.state.namespaces for link in space.links}
+        self.order = self.columns()
+        self.homes: dict[str, list[Container]] = {}
+        known = {space.name for space in self.state.namespaces}
+        for container in self.state.containers:
+            home = container.namespace if container.namespace in known else f"{container.machine}/{container.name}"
+            self.homes.setdefault(home, []).append(container)
+
+    def scene(self) -> Scene:
+        lan = next((self.space(space) for space in self.state.namespaces if space.kind == "lan"), None)
+        boxes = tuple(self.machine(machine) for machine in sorted(self.state.machines, key=_machine_order))
+        missing = [f"{item.what} ({item.reason})" for item in self.state.unavailable]
+        missing += [
+            f"{item.what} of {space.name} ({item.reason})"
+            for space in self.state.namespaces
+            for item in space.unavailable
+        ]
+        return Scene(
+            lan=lan,
+            subnet=self.subnet(),
+            machines=boxes,
+            cables=self.cables(lan, boxes),
+            detail=self.detail,
+            unavailable=tuple(missing),
+        )
+
+    def machine(self, machine: Machine) -> MachineBox:
+        inside = [space for space in self.state.namespaces if space.machine == machine.name and space.kind != "lan"]
+        spaces = [self.space(space) for space in inside]
+        present = {space.name for space in inside}
+        spaces += [
+            self.resting(home, containers)
+            for home, containers in self.homes.items()
+            if containers[0].machine == machine.name and home not in present
+        ]
+        published = (shown for space in spaces for guest in space.guests for shown in self.published(space, guest))
+        return MachineBox(
+            machine,
+            spaces=tuple(sorted(spaces, key=_space_order)),
+            networks=tuple(self.networks(machine)),
+            published=tuple(sorted(published, key=lambda one: (natural(one.container), one.port))),
+            mark=self.marked.mark("machine", machine.name),
+        )
+
+    def space(self, space: Namespace) -> Space:
+        """A namespace that is there (or was)."""
+        interfaces = {link.name: self.interface(space, link) for link in space.links if self.shown(space, link)}
+        guests = self.guests(space.name, space.kind, self.homes.get(space.name, ()))
+        settings = dict(space.sysctls)
+        mark = self.marked.mark("namespace", space.name)
+        if space.kind == "container" and guests:
+            mark = guests[0].mark
+        gateways = sorted(
+            f"{route.gateway} by {route.device}"
+            for route in space.routes
+            if route.destination == "default" and route.gateway and route.table == "main"
+        )
+        return Space(
+            name=space.name,
+            label=space.label,
+            kind=space.kind,
+            machine=space.machine,
+            mark=mark,
+            interfaces=tuple(
+                one for one in interfaces.values() if one.link.kind != "bridge" and one.link.master not in interfaces
+            ),
+            bridges=tuple(
+                sorted(
+                    (self.bridge(one, interfaces) for one in interfaces.values() if one.link.kind == "bridge"),
+                    key=lambda bridge: bridge_order(bridge.title),
+                )
+            ),
+            guests=guests,
+            forwards=settings.get("net.ipv4.ip_forward") == "1" if "net.ipv4.ip_forward" in settings else None,
+            forwarding_mark=self.marked.mark("forwarding", space.name),
+            gateways=tuple(gateways) if mark != REMOVED else (),
+        )
+
+    def resting(self, home: str, containers: list[Container]) -> Space:
+        """The place of a container that is not running: it has no namespace."""
+        guests = self.guests(home, "container", containers)
+        label = home.rpartition("/")[2]
+        return Space(home, label, "container", containers[0].machine, guests[0].mark, guests=guests)
+
+    def guests(self, home: str, kind: str, containers: Iterable[Container]) -> tuple[Guest, ...]:
+        made = []
+        for container in containers:
+            key = ("container", container.machine, container.name)
+            own = home == f"{container.machine}/{container.name}"
+            whose = "machine" if kind == "host" else "own" if own else "shared"
+            made.append(Guest(container, whose, self.marked.mark(*key), self.marked.was.get(key, ())))
+        return tuple(sorted(made, key=lambda guest: (guest.home != "own", natural(guest.container.name))))
+
+    def published(self, space: Space, guest: Guest) -> list[Published]:
+        """Its ports, those for every IPv4 address and for every IPv6 address as one."""
+        made: dict[tuple[object, ...], Published] = {}
+        for port in guest.container.ports:
+            mark = self.marked.mark("port", guest.container.machine, guest.container.name, port)
+            one = Published(port, guest.container.name, space.name, mark)
+            made.setdefault((one.outside, port.container_port, port.protocol, mark), one)
+        return list(made.values())
+
+    def shown(self, space: Namespace, link: Link) -> bool:
+        """Leaves out lo and what the kernel puts everywhere, unless something was done with it."""
+        if self.detail == "full" or self.marked.mark("link", space.name, link.name) == CHANGED:
+            return True
+        if link.kind == "loopback":
+            return any(
+                not address.ip.startswith("127.") and address.ip != "::1" and address.scope != "link"
+                for address in link.addresses
+            )
+        return not (link.kind in _FALLBACK and not link.up and not link.addresses)
+
+    def interface(self, space: Namespace, link: Link) -> Interface:
+        gone = self.marked.mark("link", space.name, link.name) == REMOVED
+        addresses = tuple(
+            (address.cidr, self.marked.mark("address", space.name, link.name, address.cidr))
+            for address in link.addresses
+            if self.detail == "full" or not address.cidr.lower().startswith("fe80")
+        )
+        note = ""
+        if link.kind == "veth" and link.peer is None and link.peer_index and not gone:
+            note = "its other end is out of sight"
+        elif link.kind not in ("veth", "bridge", "ether", "loopback"):
+            details = " ".join(f"{name} {value}" for name, value in link.parameters)
+            on = f" on {link.parent.name}" if link.parent and link.parent.namespace == space.name else ""
+            note = " ".join(f"{link.kind} {details}".split()) + on
+        key = ("link", space.name, link.name)
+        return Interface(space.name, link, self.marked.mark(*key), addresses, self.marked.was.get(key, ()), note)
+
+    def bridge(self, interface: Interface, interfaces: dict[str, Interface]) -> Bridge:
+        network = self.network_of(interface.space, interface.link.name)
+        ports = [one for one in interfaces.values() if one.link.master == interface.link.name]
+        return Bridge(interface, network, tuple(sorted(ports, key=self.port_order)), interface.mark)
+
+    def port_order(self, port: Interface) -> tuple[object, ...]:
+        """By what is plugged in, in the order in which that is drawn, so that cables do not cross."""
+        peer = port.link.peer
+        return (*self.order.get(peer.namespace if peer else "", ((9, ()), ())), natural(port.link.name))
+
+    def columns(self) -> dict[str, tuple[object, ...]]:
+        """For each namespace what it is sorted by: the first bridge that it hangs on, then its own name."""
+        bridges = sorted(
+            (bridge_order(self.bridge_title(space, link)), space.name, link.name)
+            for space in self.state.namespaces
+            for link in space.links
+            if link.kind == "bridge"
+        )
+        place = {(space, name): number for number, (_, space, name) in enumerate(bridges)}
+        found: dict[str, int] = {}
+        for space in self.state.namespaces:
+            for link in space.links:
+                if link.peer is not None and link.master is not None:
+                    here = place.get((space.name, link.master), len(place))
+                    found[link.peer.namespace] = min(here, found.get(link.peer.namespace, len(place)))
+        return {
+            space.name: ((found.get(space.name, len(place)), natural(space.label)), natural(space.name))
+            for space in self.state.namespaces
+        }
+
+    def bridge_title(self, space: Namespace, link: Link) -> str:
+        network = self.network_of(space.name, link.name)
+        return network.name if network is not None and network.name != "bridge" else link.name
+
+    def network_of(self, space: str, bridge: str) -> Network | None:
+        """The Docker network that a bridge carries."""
+        return next((one for one in self.state.networks if one.machine == space and one.bridge == bridge), None)
+
+    def networks(self, machine: Machine) -> Iterable[NetworkBox]:
+        for network in sorted(self.state.networks, key=lambda one: (natural(one.name), one.id)):
+            if network.machine != machine.name or network.driver in ("host", "null"):
+                continue
+            if network.driver == "bridge":
+                if (machine.name, network.bridge) in self.links:
+                    continue
+                note = f"its bridge {network.bridge} is not there"
+            else:
+                note = ""
+            parent = dict(network.options).get("parent", "")
+            yield NetworkBox(
+                network,
+                (machine.name, parent) if (machine.name, parent) in self.links else None,
+                tuple(self.ends_on(network)) if network.driver != "bridge" else (),
+                self.marked.mark("network", network.machine, network.id),
+                note,
+            )
+
+    def ends_on(self, network: Network) -> Iterable[End]:
+        for container in self.state.containers:
+            for endpoint in container.endpoints:
+                if endpoint.network_id == network.id and container.machine == network.machine and endpoint.link:
+                    yield (endpoint.link.namespace, endpoint.link.name)
+
+    def cables(self, lan: Space | None, boxes: tuple[MachineBox, ...]) -> tuple[Cable, ...]:
+        heights: dict[End, int] = {}
+        for space in [*([lan] if lan else []), *(space for box in boxes for space in box.spaces)]:
+            ground = {"lan": 0, "host": 2, "client": 2}.get(space.kind, 4)
+            heights |= {one.end: ground for one in space.interfaces}
+            for bridge in space.bridges:
+                heights |= {one.end: ground + 1 for one in (bridge.interface, *bridge.ports)}
+        covered = {(end, box.parent) for machine in boxes for box in machine.networks for end in box.ends}
+        made = []
+        for one, other, kind in self.marked.wires:
+            known = one in heights and other in heights
+            inside = kind != "veth" and one[0] == other[0]  # told in words: a vlan on eth0 of the same machine
+            if not known or inside or (other, one) in covered:
+                continue
+            upper, lower = (one, other) if kind != "veth" else sorted([one, other], key=lambda end: (heights[end], end))
+            mark = self.marked.mark("wire", one, other, kind)
+            down = mark != REMOVED and any(_down(self.links[end]) for end in (one, other))
+            level = kind == "veth" and heights[one] == heights[other] and one[0] != other[0]
+            made.append(Cable(upper, lower, kind, mark, down, level))
+        order = {space.name: number for number, space in enumerate(space for box in boxes for space in box.spaces)}
+        return tuple(sorted(made, key=lambda one: (order.get(one.lower[0], -1), natural(one.lower[1]), one.upper)))
+
+    def subnet(self) -> str:
+        """The LAN's, from the address of a machine on it."""
+        for machine in self.state.machines:
+            link = self.links.get((machine.name, "eth0"))
+            for address in link.addresses if link else ():
+                if address.ip == machine.address:
+                    return str(ip_interface(address.cidr).network)
+        return ""
+
+
+def _down(link: Link) -> bool:
+    return not link.up or link.state in ("DOWN", "LOWERLAYERDOWN")
+
+
+def _machine_order(machine: Machine) -> tuple[object, ...]:
+    return (machine.kind != "host", natural(machine.name))
+
+
+def _space_order(space: Space) -> tuple[object, ...]:
+    place = ("host", "client", "container", "named")
+    return (place.index(space.kind) if space.kind in place else len(place), natural(space.label))
