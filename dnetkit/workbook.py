@@ -74,8 +74,6 @@ def lab_command(
     command = [sys.executable, "-m", "jupyterlab"]
     if (directory / FIRST).is_file():
         command.append(f"--LabApp.default_url=/lab/tree/{FIRST}")
-    # Without this JupyterLab asks on its first start whether it may fetch news: a learner has not come for that.
-    command += ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     if port is not None:
         command.append(f"--ServerApp.port={port}")
     if ip is not None:
