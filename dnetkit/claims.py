@@ -13,6 +13,7 @@ from dnetkit import facts
 from dnetkit.display import tag, wrap
 from dnetkit.errors import UsageError
 from dnetkit.model import Route, Rule, Snapshot
+from dnetkit.prose import inline
 
 __all__ = ["CLAIMS", "CheckResult"]
 
@@ -35,7 +36,7 @@ class CheckResult:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython's signature
         mark, kind, verdict = ("✔", "added", "passed") if self.passed else ("✘", "removed", "failed")
-        hint = tag("div", tag("em", self.hint)) if self.hint and not self.passed else ""
+        hint = tag("div", inline(self.hint)) if self.hint and not self.passed else ""
         head = tag("div", tag("b", f"{mark} {verdict}", class_=f"dnk-{kind}"), f" {self.claim}")
         seen = tag("div", f"seen: {self.reason}", class_="dnk-note")
         return {"text/plain": str(self), "text/html": wrap(tag("div", head, seen, hint, class_="dnetkit-check"))}
@@ -85,7 +86,7 @@ def link_state(snapshot: Snapshot, where: str, link: str, state: str) -> CheckRe
 def pair(snapshot: Snapshot, where: str, link: str, other: str, other_link: str = "") -> CheckResult:
     """The interface is one end of a veth pair, and the other end lies in `other`."""
     claim = (
-        f"{link} in {where} is one end of a pair, the other end is {f'{other_link} in ' if other_link else ''}{other}"
+        f"{link} in {where} is one end of a pair, the other end is {f'{other_link} ' if other_link else ''}in {other}"
     )
     found = facts.link(snapshot, where, link)
     far = facts.namespace(snapshot, other)

@@ -40,25 +40,36 @@ def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> Html:
     return tag("table", tag("thead", head), tag("tbody", body))
 
 
-# Without a theme that is known, middle tones that can be read on white and on black (contrast 4 to 1 or better); in
-# JupyterLab, which marks its body, tones for its light and its dark theme. Colour is never the only sign.
-STYLE = """
-.dnetkit{--dnk-added:#2b8a3e;--dnk-removed:#d6336c;--dnk-changed:#b26a00;--dnk-note:#7a7a7a;--dnetkit-line:#8888;
-text-align:left;line-height:1.45}
-[data-jp-theme-light="true"] .dnetkit{--dnk-added:#1a7030;--dnk-removed:#b3204d;
---dnk-changed:#8f5200;--dnk-note:#5c5c5c}
-[data-jp-theme-light="false"] .dnetkit{--dnk-added:#6fd388;--dnk-removed:#ff8fae;
---dnk-changed:#f0b35a;--dnk-note:#a8a8a8}
-.dnetkit .dnk-added{color:var(--dnk-added)}
-.dnetkit .dnk-removed{color:var(--dnk-removed)}
-.dnetkit .dnk-changed{color:var(--dnk-changed)}
-.dnetkit .dnk-note{color:var(--dnk-note)}
-.dnetkit table{border-collapse:collapse;margin:.3em 0}
-.dnetkit th,.dnetkit td{text-align:left;padding:.1em .9em .1em 0;border:0;vertical-align:top}
-.dnetkit ul{margin:.2em 0;padding-left:1.3em}
-.dnetkit p{margin:.3em 0}
-.dnetkit h4{margin:.5em 0 .2em}
-.dnetkit svg{max-width:100%;height:auto}
+LIGHT = "--dnk-added:#1a7030;--dnk-removed:#b3204d;--dnk-changed:#8f5200;--dnk-note:#5c5c5c"
+DARK = "--dnk-added:#6fd388;--dnk-removed:#ff8fae;--dnk-changed:#f0b35a;--dnk-note:#a8a8a8"
+"""Tones on a light and on a dark page, contrast 4.5 to 1 or better. Colour is never the only sign."""
+
+# Where the page's theme is not known: middle tones, that can be read on white and on black (4 to 1 or better).
+# JupyterLab marks its body with its theme; what it thinks of tables and pre, !important and .dnetkit.dnetkit overrule.
+STYLE = f"""
+.dnetkit{{--dnk-added:#2b8a3e;--dnk-removed:#d6336c;--dnk-changed:#b26a00;--dnk-note:#7a7a7a;--dnk-line:#8886;
+font-family:var(--jp-content-font-family,inherit);font-size:var(--jp-content-font-size1,inherit);
+color:var(--jp-content-font-color1,inherit);text-align:left;line-height:1.5}}
+[data-jp-theme-light="true"] .dnetkit{{{LIGHT}}}
+[data-jp-theme-light="false"] .dnetkit{{{DARK}}}
+.dnetkit .dnk-added{{color:var(--dnk-added)}}
+.dnetkit .dnk-removed{{color:var(--dnk-removed)}}
+.dnetkit .dnk-changed{{color:var(--dnk-changed)}}
+.dnetkit .dnk-note{{color:var(--dnk-note)}}
+.dnetkit p,.dnetkit ul,.dnetkit h4,.dnetkit pre,.dnetkit table{{margin:.35em 0}}
+.dnetkit ul{{padding-left:1.4em}}
+.dnetkit h4{{font-size:1.1em;font-weight:600}}
+.dnetkit table{{border-collapse:collapse;font-size:.93em}}
+.dnetkit tr{{background:none!important}}
+.dnetkit th,.dnetkit td{{padding:.15em 1.4em .15em 0!important;border:0!important;text-align:left!important;
+vertical-align:top;max-width:none;white-space:normal}}
+.dnetkit th{{color:var(--dnk-note);font-weight:400}}
+.dnetkit code,.dnetkit pre{{font-family:var(--jp-code-font-family,monospace);color:inherit}}
+.dnetkit code{{padding:0 .25em;border-radius:3px;background:var(--jp-layout-color2,#8883);font-size:.93em}}
+.dnetkit.dnetkit pre{{padding:.35em .9em;border-left:3px solid var(--dnk-line);background:none;
+font-size:var(--jp-code-font-size,13px);line-height:1.45;
+overflow-x:auto;white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere}}
+.dnetkit svg{{max-width:100%;height:auto}}
 """
 
 
@@ -77,6 +88,10 @@ class View:
     def __str__(self) -> str:
         return self.plain
 
+    @property
+    def markup(self) -> str:
+        """The html as it is shown, with the style that it needs."""
+        return wrap(self.html if self.html is not None else tag("pre", self.plain))
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython's signature
-        content = self.html if self.html is not None else tag("pre", self.plain)
-        return {"text/plain": self.plain, "text/html": wrap(content)}
+        return {"text/plain": self.plain, "text/html": self.markup}

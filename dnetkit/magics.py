@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 
-from dnetkit import checks, options, views
+from dnetkit import checks, completion, options, views
 from dnetkit.cells import perform
 from dnetkit.errors import CheckFailed, CommandError, DnetkitError, LabError, UnknownMachine, UsageError
 from dnetkit.failures import did_you_mean
@@ -43,6 +43,7 @@ class Workbench(Magics):
         self.named: dict[str, Snapshot] = {}
         self.changes: Changes | None = None
         self.tutor = Tutor(shell, self)
+        self.withdraw = completion.offer(shell, self.state)
         self._open_lab = open_lab or _open_lab
 
     @property
@@ -180,19 +181,20 @@ class Workbench(Magics):
         try:
             for name, script in work:
                 result = perform(lab.machine(name), script, self.live, asked.timeout, asked.expect_fail)
-        except CommandError:
-            self._compare(lab, before)
+        except (CommandError, KeyboardInterrupt):
+            self._compare(lab, before)  # the lines before that one may have changed something
             raise
         self._compare(lab, before)
         return result
 
     def _compare(self, lab: Lab, before: Snapshot | None) -> None:
+        if before is None:
+            return
         from dnetkit.diff import diff  # noqa: PLC0415 - see _open_lab
 
-        if before is not None:
-            self.changes = diff(before, lab.snapshot())
-            if self.changes:
-                show(self.changes)
+        self.changes = diff(before, lab.snapshot())
+        if self.changes:
+            show(self.changes)
 
     @line_magic
     def diagram(self, line: str) -> None:
@@ -265,17 +267,12 @@ class Workbench(Magics):
         if not result:
             raise CheckFailed(f"{result.claim}: seen: {result.reason}", result.hint)
 
-    def complete(self, _shell: object, event: Any) -> list[str]:
-        """Names for the completion of %%host, %%container and %diagram --focus; none without a lab."""
+    def state(self) -> Snapshot | None:
+        """The state of the lab now; None when there is none to tell of."""
         try:
-            lab = self.need_lab()
-            hosts = list(lab.hosts)
-            if event.command == "%%host":
-                return hosts
-            others = lab.names()
+            return self.need_lab().snapshot()
         except DnetkitError:
-            return []
-        return others if event.command == "%diagram" else [name for name in others if name not in (*hosts, "client")]
+            return None
 
 
 def _open_lab(**wanted: Any) -> Lab:
@@ -285,12 +282,10 @@ def _open_lab(**wanted: Any) -> Lab:
     return Lab(**wanted).open()
 
 
-def load(shell: InteractiveShell) -> Workbench:
-    """Register the magics; what `%load_ext dnetkit` does."""
-    bench = Workbench(shell)
+def load(shell: InteractiveShell, open_lab: Callable[..., Lab] | None = None) -> Workbench:
+    """Register the magics; what `%load_ext dnetkit` does. A test gives them another way to open a lab."""
+    bench = Workbench(shell, open_lab)
     shell.register_magics(bench, bench.tutor)
-    for command in ("%%host", "%%container", "%diagram"):
-        shell.set_hook("complete_command", bench.complete, str_key=command)  # type: ignore[no-untyped-call]  # IPython's
     if shell.display_formatter is not None:
         shell.display_formatter.mimebundle_formatter.for_type(
             Snapshot, lambda state, **_: views.snapshot(state)._repr_mimebundle_()
@@ -304,4 +299,5 @@ def unload(shell: InteractiveShell) -> None:
     bench = shell.magics_manager.registry.get("Workbench")
     if isinstance(bench, Workbench):
         atexit.unregister(bench.close)
+        bench.withdraw()
         bench.close()

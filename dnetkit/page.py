@@ -14,6 +14,7 @@ from typing import Any
 import mistune
 
 from dnetkit import report
+from dnetkit.display import DARK, LIGHT
 from dnetkit.markup import clean
 from dnetkit.notebooks import read_notebook, source_of
 from dnetkit.verdict import Outcome, plain
@@ -28,7 +29,8 @@ BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 
 # The colours are JupyterLab's variables, so that what a cell puts out for its light and dark theme looks here as it
 # does there.
-STYLE = """
+STYLE = (
+    """
 :root {
   color-scheme: light dark;
   --jp-layout-color0: #fff; --jp-layout-color1: #fff; --jp-layout-color2: #f3f3f3;
@@ -71,6 +73,8 @@ svg, img { max-width: 100%; height: auto; }
 .run-bad { color: var(--jp-error-color1); }
 .run-good { color: var(--jp-success-color1); }
 """
+    f"body .dnetkit {{ {LIGHT} }}\n@media (prefers-color-scheme: dark) {{ body .dnetkit {{ {DARK} }} }}\n"
+)
 
 
 def page(outcomes: Sequence[Outcome], about: Mapping[str, str] | None = None) -> str:

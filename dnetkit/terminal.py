@@ -166,7 +166,7 @@ class Terminal:
         body = Html("\n".join(rows))
         return {
             "text/plain": str(self),
-            "text/html": wrap(tag("pre", body, class_="dnetkit-terminal", style=_BOX)),
+            "text/html": wrap(tag("pre", body, class_="dnetkit-terminal")),
         }
 
 
@@ -209,11 +209,6 @@ class Live:
             self._closed.wait(self._interval)
 
 
-_BOX = (
-    "margin:0;padding:.5em .8em;overflow-x:auto;white-space:pre-wrap;overflow-wrap:anywhere;"
-    "font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px);line-height:1.4;"
-    "color:inherit;background:transparent;border-left:3px solid var(--dnetkit-line)"
-)
 _LOOKS = {
     "prompt": {"class_": "dnk-note", "style": "user-select:none"},
     "command": {"style": "font-weight:600"},

@@ -37,6 +37,7 @@ class Tutor(Magics):
         self._shell = shell
         self._bench = bench
         self._prepared: set[str] = set()
+        self._carded: set[str] = set()
         self._asked: Counter[tuple[str, str]] = Counter()
         self._printed: dict[str, str] = {}
 
@@ -54,6 +55,7 @@ class Tutor(Magics):
         exercise = _find(line)
         if cell is None:
             self._card(exercise)
+            self._carded.add(exercise.name)
         else:
             self._attempt(exercise, cell)
 
@@ -68,7 +70,8 @@ class Tutor(Magics):
             self._answer(exercise, cell)
         verdict = self._grade(exercise, patience=0.0 if untouched else 1.0)
         if untouched and not verdict:
-            show(views.task(exercise))
+            if exercise.name not in self._carded:
+                self._card(exercise)
             show(views.message(f"{exercise.name}: not yet. Write your commands below the first line and run the cell."))
             return
         self._show(exercise, verdict)

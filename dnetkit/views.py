@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from dnetkit.display import Html, View, escape, joined, table, tag
 from dnetkit.exercises import Exercise, Verdict
 from dnetkit.model import Link, Snapshot, Unavailable
+from dnetkit.prose import prose
 
 __all__ = [
     "LabLike",
     "advice",
     "log",
     "message",
+    "problem",
     "progress",
-    "prose",
     "snapshot",
     "solution",
     "status",
@@ -28,6 +28,11 @@ __all__ = [
 def message(text: str) -> View:
     """A sentence or two; what stands between backquotes is shown as code."""
     return View(text, prose(text))
+
+
+def problem(text: str) -> View:
+    """What went wrong, where an exception would not be seen."""
+    return View(text, tag("div", prose(text), class_="dnk-removed"))
 
 
 def log(text: str) -> View:
@@ -73,9 +78,12 @@ def snapshot(state: Snapshot) -> View:
         for link in space.links
         if link.kind != "loopback"
     ]
-    counts = (
-        f"{len(state.containers)} containers, {len(state.networks)} Docker networks, "
-        f"{sum(len(space.rules) for space in state.namespaces)} netfilter rules"
+    counts = ", ".join(
+        [
+            _count(len(state.containers), "container"),
+            _count(len(state.networks), "Docker network"),
+            _count(sum(len(space.rules) for space in state.namespaces), "netfilter rule"),
+        ]
     )
     missing = [f"Not read: {item.what} ({item.reason})" for item in _unavailable(state)]
     plain = "\n".join([*_columns(header, rows), counts, *missing])
@@ -94,16 +102,30 @@ def verdict(exercise: Exercise, result: Verdict, advised: str = "", notes: Seque
         line = f"✔ {exercise.name}: passed"
         told = [tag("p", note) for note in notes]
         return View("\n".join([line, *notes]), joined([tag("p", tag("b", line, class_="dnk-added")), *told]))
-    lines = [f"{'✔' if one else '·'} {one.claim}" + ("" if one else f" (seen: {one.reason})") for one in result.results]
     head = f"{exercise.name}: not yet"
-    plain = "\n".join([head, *(f"  {line}" for line in lines), *([f"Hint: {advised}"] if advised else [])])
-    items = tag("ul", *(tag("li", line) for line in lines))
-    return View(plain, joined([tag("p", tag("b", head)), items, prose(f"**Hint:** {advised}") if advised else ""]))
+    hint = [f"Hint: {advised}"] if advised else []
+    plain = [f"  {'✔' if one else '·'} {one.claim}{'' if one else f' (seen: {one.reason})'}" for one in result.results]
+    rows = [
+        tag("div", tag("span", "✔ ", class_="dnk-added"), one.claim)
+        if one
+        else tag("div", tag("span", "· ", class_="dnk-changed"), one.claim, _seen(one.reason))
+        for one in result.results
+    ]
+    shown = [tag("p", tag("b", head)), tag("p", *rows), _hint(advised)]
+    return View("\n".join([head, *plain, *hint]), joined(shown))
 
 
 def advice(exercise: Exercise, advised: str) -> View:
     """A hint on its own."""
-    return View(f"{exercise.name}, hint: {advised}", prose(f"**Hint:** {advised}"))
+    return View(f"{exercise.name}, hint: {advised}", _hint(advised))
+
+
+def _hint(advised: str) -> Html:
+    return prose(f"**Hint:** {advised}") if advised else Html()
+
+
+def _seen(reason: str) -> Html:
+    return tag("span", f" \u2013 seen: {reason}", class_="dnk-note")
 
 
 def solution(exercise: Exercise) -> View:
@@ -128,29 +150,8 @@ def progress(exercises: Mapping[str, Exercise], passed: Mapping[str, str], notes
     return View(plain, joined([table(header, rows), *(tag("p", note) for note in notes)]))
 
 
-def prose(text: str) -> Html:
-    """Short Markdown as html: paragraphs, lists with '- ', `code`, **bold**, fenced code. Everything else is text."""
-    blocks = re.split(r"\n\s*\n", text.strip())
-    return joined(_block(block) for block in blocks)
-
-
-def _block(block: str) -> Html:
-    lines = block.split("\n")
-    if lines[0].startswith("```"):
-        return tag("pre", Html("\n".join(escape(line) for line in lines[1:] if not line.startswith("```"))))
-    if all(line.startswith(("- ", "  ")) for line in lines):
-        items = re.split(r"(?m)^- ", block)[1:]
-        return tag("ul", *(tag("li", _inline(" ".join(item.split()))) for item in items))
-    return tag("p", _inline(" ".join(lines)))
-
-
-def _inline(text: str) -> Html:
-    pieces = re.split(r"`([^`]+)`|\*\*([^*]+)\*\*", text)
-    shown: list[object] = []
-    for place, piece in enumerate(pieces):
-        if piece is not None:
-            shown.append(piece if place % 3 == 0 else tag("code" if place % 3 == 1 else "b", piece))
-    return joined(shown)
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _joined_to(link: Link) -> str:

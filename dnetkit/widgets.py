@@ -7,50 +7,60 @@ from collections.abc import Callable
 import ipywidgets  # type: ignore[import-untyped]  # it has no types
 
 from dnetkit import views
+from dnetkit.display import View
 from dnetkit.errors import DnetkitError
 from dnetkit.exercises import Exercise
-from dnetkit.stage import show
 
 __all__ = ["exercise_card"]
 
 
 def exercise_card(
-    exercise: Exercise, hint: Callable[[], object], check: Callable[[], object], solution: Callable[[], object]
+    exercise: Exercise, hint: Callable[[], View], check: Callable[[], View], solution: Callable[[], View]
 ) -> ipywidgets.VBox:
     """The task with the buttons Hint, Check and Show solution; what they give is shown below them.
 
-    The solution is shown on the second press: the first one asks.
+    The solution is shown on the second press: the first one asks. An error is shown there too; one that is not of ours
+    is raised besides, so that the kernel's log has where it came from.
     """
-    below = ipywidgets.Output()
+    below = ipywidgets.HTML()
     asked = False
 
-    def put(make: Callable[[], object]) -> None:
-        below.clear_output()
-        with below:
-            try:
-                show(make())
-            except DnetkitError as error:
-                show(views.message(str(error)))
+    def put(make: Callable[[], View]) -> None:
+        for button in buttons:
+            button.disabled = True
+        try:
+            view = make()
+        except DnetkitError as error:
+            view = views.problem(str(error))
+        except BaseException as error:
+            view = views.problem(f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            below.value = view.markup
+            for button in buttons:
+                button.disabled = False
 
-    def reveal(button: ipywidgets.Button) -> None:
+    def reveal() -> None:
         nonlocal asked
         if asked:
             put(solution)
             return
         asked = True
-        button.description = "Really show it"
-        put(lambda: views.message("Have you asked for every hint? Press again to see a solution."))
+        reveals.description = "Really show it"
+        put(lambda: views.message("Have you asked for every hint? Press once more to see a solution."))
 
+    reveals = _button("Show solution", "One way to do it", reveal)
     buttons = [
-        _button("Hint", "What to try next, from what the lab looks like now", lambda _: put(hint)),
-        _button("Check", "Is the task done?", lambda _: put(check)),
-        _button("Show solution", "One way to do it", reveal),
+        _button("Hint", "What to try next, from what the lab looks like now", lambda: put(hint)),
+        _button("Check", "Is the task done?", lambda: put(check)),
+        reveals,
     ]
-    task = ipywidgets.HTML(str(views.task(exercise).html))
-    return ipywidgets.VBox([task, ipywidgets.HBox(buttons), below])
+    task = ipywidgets.HTML(views.task(exercise).markup)
+    frame = ipywidgets.Layout(border="1px solid var(--jp-border-color2)", padding="4px 12px 8px", margin="4px 0")
+    return ipywidgets.VBox([task, ipywidgets.HBox(buttons), below], layout=frame)
 
 
-def _button(label: str, tooltip: str, pressed: Callable[[ipywidgets.Button], None]) -> ipywidgets.Button:
-    button = ipywidgets.Button(description=label, tooltip=tooltip)
-    button.on_click(pressed)
+def _button(label: str, tooltip: str, pressed: Callable[[], None]) -> ipywidgets.Button:
+    button = ipywidgets.Button(description=label, tooltip=tooltip, layout=ipywidgets.Layout(width="auto"))
+    button.on_click(lambda _: pressed())
     return button

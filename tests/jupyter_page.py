@@ -31,7 +31,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-"""Chromium without its own sandbox, which root and machines without user namespaces cannot have; it sees loopback only."""
+"""Without its own sandbox, which root cannot have; it sees nothing but loopback."""
 
 SCREENSHOTS = Path(__file__).parent.parent / "build" / "screenshots"
 
@@ -94,13 +94,13 @@ class Server:
 
     def ask(self, path: str, method: str = "GET", body: object = None) -> Any:
         """A request to the server's API; what it answers."""
-        request = urllib.request.Request(  # noqa: S310 - a server that we started
+        request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{urllib.parse.quote(path)}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"token {self.token}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - a server that we started
             text = answer.read()
         return json.loads(text) if text else None
 
