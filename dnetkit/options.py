@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Callable
 from typing import NoReturn
 
 from dnetkit.errors import UsageError
@@ -38,11 +39,14 @@ def seconds(text: str) -> float:
     return value
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 50:
-        raise ValueError(text)
-    return value
+def _between(low: int, high: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{value} is not between {low} and {high}")
+        return value
+
+    return number
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -66,12 +70,12 @@ CONTAINER = _cell("%%container", "NAME")
 LAB = Parser("%lab")
 LAB.add_argument("action", nargs="?", default="status", choices=["open", "status", "restart", "close", "log"])
 LAB.add_argument("name", nargs="?", metavar="agent|host1")
-LAB.add_argument("--hosts", type=_count, metavar="N")
+LAB.add_argument("--hosts", type=_between(1, 50), metavar="N")
 LAB.add_argument("--no-client", action="store_true")
 LAB.add_argument("--sandbox", choices=["root", "rootless", "auto"])
 LAB.add_argument("--images", type=_names, metavar="busybox,redis")
 LAB.add_argument("--engine", metavar="VERSION")
-LAB.add_argument("--lines", type=_count, default=50, metavar="N")
+LAB.add_argument("--lines", type=_between(1, 100_000), default=50, metavar="N")
 
 DIAGRAM = Parser("%diagram")
 DIAGRAM.add_argument("--detail")

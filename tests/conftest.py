@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_notebook import FakeNotebook
 from leaks import Ids, Watch, adopt_orphans
 
 from dnetkit import engines, programs, sandbox
@@ -148,3 +149,14 @@ def _linked(source: str, target: str) -> None:
         os.link(source, target, follow_symlinks=False)
     except OSError:  # another file system
         shutil.copy2(source, target, follow_symlinks=False)
+
+
+@pytest.fixture
+def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeNotebook]:
+    """A notebook in this process whose labs exist only as data, and a learner who has passed nothing yet."""
+    for name in ("DNETKIT_UNATTENDED", "DNETKIT_SANDBOX"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    opened = FakeNotebook(tmp_path / "ipython")
+    yield opened
+    opened.close()

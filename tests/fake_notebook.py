@@ -111,6 +111,11 @@ class FakeNotebook:
         with provisionalcompleter():
             return sorted({found.text for found in self.shell.Completer.completions(line, len(line))})
 
+    def reload(self) -> None:
+        """What %reload_ext does."""
+        magics.unload(self.shell)
+        self.bench = magics.load(self.shell, self._open)
+
     def close(self) -> None:
         """Take the shell away again, so that the next one starts anew."""
         magics.unload(self.shell)

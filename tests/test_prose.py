@@ -8,13 +8,19 @@ from dnetkit.prose import inline, prose
     [
         ("One line.", "<p>One line.</p>"),
         ("Two lines\nof one paragraph.\n\nAnother.", "<p>Two lines of one paragraph.</p><p>Another.</p>"),
-        ("Do:\n- this\n- and that,\n  over two lines", "<p>Do:</p><ul><li>this</li><li>and that, over two lines</li></ul>"),
+        (
+            "Do:\n- this\n- and that,\n  over two lines",
+            "<p>Do:</p><ul><li>this</li><li>and that, over two lines</li></ul>",
+        ),
         ("- a\n\n- b", "<ul><li>a</li></ul><ul><li>b</li></ul>"),
         ("- a\nafter", "<ul><li>a</li></ul><p>after</p>"),
-        ("See:\n```\nip link\n\n# **not bold** & <b>\n```\nafter", "<p>See:</p><pre>ip link\n\n# **not bold** &amp; &lt;b&gt;</pre><p>after</p>"),
+        (
+            "See:\n```\nip link\n\n# **not bold** & <b>\n```\nafter",
+            "<p>See:</p><pre>ip link\n\n# **not bold** &amp; &lt;b&gt;</pre><p>after</p>",
+        ),
         ("", ""),
     ],
-)  # fmt: skip
+)
 def test_blocks(text, shown):
     assert prose(text) == shown
 
