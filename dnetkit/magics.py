@@ -207,7 +207,7 @@ class Workbench(Magics):
     @line_magic
     def snapshot(self, line: str) -> Snapshot:
         """Take the state of the lab now; with a name it is also kept for %diff: %snapshot [NAME]."""
-        name = line.strip()
+        name = line.strip().removesuffix(";").rstrip()  # which tells IPython not to show it
         if name and not re.fullmatch(r"[A-Za-z_][\w.-]*", name):
             raise UsageError(f"{name!r} is not a name for a snapshot.", "Take one word, such as: %snapshot before")
         state = self.need_lab().snapshot()

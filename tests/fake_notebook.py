@@ -71,6 +71,7 @@ class FakeNotebook:
         self._results: list[Any] = []
         self.shell.displayhook = _Results(shell=self.shell)
         self.shell.displayhook.kept = self._results
+        self.shell.display_trap.hook = self.shell.displayhook
         self._printed: list[str] = []
         self.shell._showtraceback = lambda _type, _value, trace: self._printed.extend(trace)
         self.labs: list[fake_lab.FakeLab] = []
