@@ -62,7 +62,8 @@ class Tutor(Magics):
     def _attempt(self, exercise: Exercise, cell: str) -> None:
         self._prepare(exercise)
         if unattended():
-            show(views.task(exercise))
+            if exercise.name not in self._carded:
+                self._card(exercise)
             self._show(exercise, exercises.prove(exercise, self._bench.need_lab(), self._bench.run))
             return
         untouched = exercises.is_untouched(cell)

@@ -31,7 +31,7 @@ def learner(notebook, monkeypatch):
     return notebook
 
 
-def press(notebook, shown, name):
+def press(shown, name):
     """Press a button of the card that a cell has shown; the text below it."""
     [output] = shown.widgets
     identity = output["data"]["application/vnd.jupyter.widget-view+json"]["model_id"]
@@ -42,32 +42,32 @@ def press(notebook, shown, name):
 
 def test_the_card_gives_a_hint_that_fits_and_gets_plainer(learner):
     shown = learner.run("%exercise second")
-    assert press(learner, shown, "Hint") == "Hint: Which command starts one?"
-    assert press(learner, shown, "Hint") == "Hint: docker run does."
-    assert press(learner, shown, "Hint") == "Hint: docker run does."
+    assert press(shown, "Hint") == "Hint: Which command starts one?"
+    assert press(shown, "Hint") == "Hint: docker run does."
+    assert press(shown, "Hint") == "Hint: docker run does."
 
 
 def test_the_card_checks_the_lab_as_it_is(learner):
     shown = learner.run("%exercise second")
-    assert press(learner, shown, "Check").startswith("second: not yet · ")
+    assert press(shown, "Check").startswith("second: not yet · ")
     start_two(learner.lab)
-    assert press(learner, shown, "Check") == "✔ second: passed"
-    assert press(learner, shown, "Hint") == "✔ second: passed"
+    assert press(shown, "Check") == "✔ second: passed"
+    assert press(shown, "Hint") == "✔ second: passed"
     assert "✔ second" in learner.run("%progress").plain
 
 
 def test_the_card_shows_the_solution_on_the_second_press(learner):
     shown = learner.run("%exercise second")
-    assert "run two" not in press(learner, shown, "Show solution")
-    assert press(learner, shown, "Really show it") == "One solution of second (on host1): run two"
+    assert "run two" not in press(shown, "Show solution")
+    assert press(shown, "Really show it") == "One solution of second (on host1): run two"
 
 
 def test_the_card_says_when_there_is_no_lab_and_works_again_when_there_is(learner):
     shown = learner.run("%exercise second")
     learner.run("%lab close")
-    assert press(learner, shown, "Hint").startswith("There is no lab. Run the cell with %lab open first")
+    assert press(shown, "Hint").startswith("There is no lab. Run the cell with %lab open first")
     learner.run("%lab open")
-    assert press(learner, shown, "Hint").startswith("Hint:")
+    assert press(shown, "Hint").startswith("Hint:")
 
 
 def test_where_buttons_cannot_be_pressed_the_task_is_text(learner):
