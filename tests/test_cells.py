@@ -14,7 +14,7 @@ def shown(notebook):
         lab = FakeLab()
         lab.answers = answers or {}
         notebook.shell.user_ns["act"] = lambda: perform(lab.host, script, live, **options)
-        return notebook.run("act();")
+        return notebook.run("_ = act()")
 
     return run
 

@@ -7,6 +7,7 @@ from fake_notebook import FakeNotebook
 from dnetkit import errors
 from dnetkit.model import Step
 
+
 LINES = [
     "%%host\nls",
     "%%client\nls",
