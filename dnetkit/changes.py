@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from dnetkit.display import Html, joined, tag, wrap
+from dnetkit.display import Html, joined, listed, signed, tag, wrap
 from dnetkit.model import Change, Snapshot
 from dnetkit.telling import Group, tell
 from dnetkit.words import SIGNS
 
 __all__ = ["Changes"]
 
-_CLASSES = {"+": "dnk-added", "-": "dnk-removed", "~": "dnk-changed"}
+_CLASSES = {"+": "added", "-": "removed", "~": "changed"}
 
 
 @dataclass(frozen=True)
@@ -49,21 +49,16 @@ class Changes:
 
     def _html(self) -> Html:
         if not self:
-            return tag("p", "Nothing changed.")
-        return joined(
-            [tag("p", tag("b", "What changed:")), tag("ul", *map(_item, self.groups), style="list-style:none")]
-        )
+            return tag("p", "Nothing changed.", class_="dnk-note")
+        return joined([tag("p", "What changed:", class_="dnk-note"), listed(map(_row, self.groups))])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython's signature
         return {"text/plain": str(self), "text/html": wrap(self._html())}
 
 
-def _item(group: Group) -> Html:
-    head = tag("span", f"{group.sign} {group.headline}", class_=_CLASSES[group.sign])
+def _row(group: Group) -> Html:
+    head = signed(group.sign, _CLASSES[group.sign], group.headline)
     if not group.details:
-        return tag("li", head)
-    lines = (
-        tag("li", tag("span", f"{SIGNS[one.verb]} {one.text}", class_=_CLASSES[SIGNS[one.verb]]))
-        for one in group.details
-    )
-    return tag("li", tag("details", tag("summary", head), tag("ul", *lines, style="list-style:none")))
+        return head
+    details = (signed(SIGNS[one.verb], _CLASSES[SIGNS[one.verb]], one.text) for one in group.details)
+    return tag("details", tag("summary", head), listed(details))

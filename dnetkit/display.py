@@ -6,7 +6,7 @@ import html as _html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Html", "View", "escape", "joined", "table", "tag", "wrap"]
+__all__ = ["Html", "View", "escape", "joined", "listed", "signed", "table", "tag", "wrap"]
 
 
 class Html(str):
@@ -40,6 +40,16 @@ def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> Html:
     return tag("table", tag("thead", head), tag("tbody", body))
 
 
+def signed(sign: str, kind: str, *content: object) -> Html:
+    """A line with a sign before it in the colour of `kind`: 'added', 'removed', 'changed' or 'note'."""
+    return joined([tag("span", sign, class_=f"dnk-sign dnk-{kind}"), " ", *content])
+
+
+def listed(lines: Iterable[Html]) -> Html:
+    """Signed lines one below the other; a line too long for the page goes on beside the sign, not under it."""
+    return tag("ul", *(tag("li", line) for line in lines), class_="dnk-list")
+
+
 LIGHT = "--dnk-added:#1a7030;--dnk-removed:#b3204d;--dnk-changed:#8f5200;--dnk-note:#5c5c5c"
 DARK = "--dnk-added:#6fd388;--dnk-removed:#ff8fae;--dnk-changed:#f0b35a;--dnk-note:#a8a8a8"
 """Tones on a light and on a dark page, contrast 4.5 to 1 or better. Colour is never the only sign."""
@@ -58,6 +68,12 @@ color:var(--jp-content-font-color1,inherit);text-align:left;line-height:1.5}}
 .dnetkit .dnk-note{{color:var(--dnk-note)}}
 .dnetkit p,.dnetkit ul,.dnetkit h4,.dnetkit pre,.dnetkit table{{margin:.35em 0}}
 .dnetkit ul{{padding-left:1.4em}}
+.dnetkit .dnk-list{{list-style:none;padding-left:0}}
+.dnetkit .dnk-list li{{padding-left:1.2em;text-indent:-1.2em;margin:0}}
+.dnetkit .dnk-sign{{display:inline-block;width:1em;font-weight:600;text-indent:0}}
+.dnetkit .dnk-list summary{{list-style:none;cursor:pointer}}
+.dnetkit .dnk-list summary::after{{content:" \\25b8";color:var(--dnk-note)}}
+.dnetkit .dnk-list details[open]>summary::after{{content:" \\25be"}}
 .dnetkit h4{{font-size:1.1em;font-weight:600}}
 .dnetkit table{{border-collapse:collapse;font-size:.93em}}
 .dnetkit tr{{background:none!important}}

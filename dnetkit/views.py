@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from dnetkit.display import Html, View, escape, joined, table, tag
+from dnetkit.display import Html, View, escape, joined, listed, signed, table, tag
 from dnetkit.exercises import Exercise, Verdict
 from dnetkit.model import Link, Snapshot, Unavailable
 from dnetkit.prose import prose
@@ -106,12 +106,10 @@ def verdict(exercise: Exercise, result: Verdict, advised: str = "", notes: Seque
     hint = [f"Hint: {advised}"] if advised else []
     plain = [f"  {'✔' if one else '·'} {one.claim}{'' if one else f' (seen: {one.reason})'}" for one in result.results]
     rows = [
-        tag("div", tag("span", "✔ ", class_="dnk-added"), one.claim)
-        if one
-        else tag("div", tag("span", "· ", class_="dnk-changed"), one.claim, _seen(one.reason))
+        signed("✔", "added", one.claim) if one else signed("·", "changed", one.claim, _seen(one.reason))
         for one in result.results
     ]
-    shown = [tag("p", tag("b", head)), tag("p", *rows), _hint(advised)]
+    shown = [tag("p", tag("b", head)), listed(rows), _hint(advised)]
     return View("\n".join([head, *plain, *hint]), joined(shown))
 
 
