@@ -68,7 +68,7 @@ color:var(--jp-content-font-color1,inherit);text-align:left;line-height:1.5}}
 .dnetkit .dnk-note{{color:var(--dnk-note)}}
 .dnetkit p,.dnetkit ul,.dnetkit h4,.dnetkit pre,.dnetkit table{{margin:.35em 0}}
 .dnetkit ul{{padding-left:1.4em}}
-.dnetkit .dnk-list{{list-style:none;padding-left:0}}
+.dnetkit.dnetkit .dnk-list{{list-style:none;padding-left:0}}
 .dnetkit .dnk-list li{{padding-left:1.2em;text-indent:-1.2em;margin:0}}
 .dnetkit .dnk-sign{{display:inline-block;width:1em;font-weight:600;text-indent:0}}
 .dnetkit .dnk-list summary{{list-style:none;cursor:pointer}}
@@ -76,6 +76,7 @@ color:var(--jp-content-font-color1,inherit);text-align:left;line-height:1.5}}
 .dnetkit .dnk-list details[open]>summary::after{{content:" \\25be"}}
 .dnetkit h4{{font-size:1.1em;font-weight:600}}
 .dnetkit table{{border-collapse:collapse;font-size:.93em}}
+.dnetkit caption{{text-align:left;white-space:nowrap}}
 .dnetkit tr{{background:none!important}}
 .dnetkit th,.dnetkit td{{padding:.15em 1.4em .15em 0!important;border:0!important;text-align:left!important;
 vertical-align:top;max-width:none;white-space:normal}}

@@ -8,11 +8,11 @@ import platform
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from dnetkit import engines, features, programs, rights
+from dnetkit.display import Html, joined, tag, wrap
 from dnetkit.engines import Engine
 from dnetkit.features import Feature
 from dnetkit.rights import Sandbox
@@ -85,18 +85,12 @@ class Report:
         return "\n\n".join([*parts, self._verdict()])
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        tables = []
+        parts = [tag("p", tag("b", self._verdict()))]
         for title, rows in self._sections():
-            body = "".join(
-                f"<tr><td style='text-align:left'>{escape(name)}</td><td style='text-align:left'>{escape(value)}"
-                + "".join(f"<br><small>{escape(line)}</small>" for line in more)
-                + "</td></tr>"
-                for name, value, *more in rows
-            )
-            tables.append(f"<table><caption style='text-align:left'><b>{escape(title)}</b></caption>{body}</table>")
-        head, verdict = f"dnetkit {__version__} on {self.system}", self._verdict()
-        html = f"<div><p><b>{escape(verdict)}</b></p>{''.join(tables)}<p><small>{escape(head)}</small></p></div>"
-        return {"text/plain": self.text(), "text/html": html}
+            body = (tag("tr", tag("td", name), tag("td", value, *map(_further, more))) for name, value, *more in rows)
+            parts.append(tag("table", tag("caption", title, class_="dnk-note"), tag("tbody", *body)))
+        parts.append(tag("p", f"dnetkit {__version__} on {self.system}", class_="dnk-note"))
+        return {"text/plain": self.text(), "text/html": wrap(joined(parts))}
 
     def _verdict(self) -> str:
         if self.lacking:
@@ -119,6 +113,10 @@ class Report:
         yield "What the kernel can do", [_feature_row(feature) for feature in self.features]
         yield "Free disk space", [_disk_row(disk) for disk in self.disks]
         yield "Programs", [(package.name, package.version) for package in self.packages]
+
+
+def _further(line: str) -> Html:
+    return tag("div", line, class_="dnk-note")
 
 
 def examine() -> Report:

@@ -7,7 +7,6 @@ from fake_notebook import FakeNotebook
 from dnetkit import errors
 from dnetkit.model import Step
 
-
 LINES = [
     "%%host\nls",
     "%%client\nls",

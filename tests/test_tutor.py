@@ -16,7 +16,6 @@ SECOND = Exercise(
 NUMBER = Exercise("number", "01-veth", "Its number", "Print it.", "%%client\nprint", ("answer('5')",), ())
 
 
-
 def start_two(lab):
     two = dataclasses.replace(lab.state.containers[0], id="9", name="two", ports=())
     lab.state = dataclasses.replace(lab.state, containers=(*lab.state.containers, two))
