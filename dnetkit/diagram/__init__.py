@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -37,6 +37,9 @@ FORMATS = ("svg", "png", "pdf", "dot")
 _WIDEST = 6
 """Boxes side by side that a page has room for; with more of them the picture goes from left to right."""
 
+_MANY = 12
+"""With more containers, detail 'auto' is 'brief'."""
+
 _INSTALL = (
     "Install Graphviz: apt-get install graphviz (Debian, Ubuntu), brew install graphviz (macOS). Then draw it again."
 )
@@ -53,14 +56,16 @@ def diagram(
 
     detail: 'brief' (names and addresses), 'normal' (each interface with its number), 'full' (MAC, MTU, default routes,
     lo); 'auto' is normal, and brief when there are many containers. focus: the name of a machine, container, network,
-    namespace or bridge: that and its neighbours only. direction: 'TB' from the LAN down, 'LR' from left to right; 'auto'
-    takes what fits. Raises UsageError for anything else.
+    namespace or bridge: that and its neighbours only. direction: 'TB' from the LAN down, 'LR' from left to right;
+    'auto' takes what fits. Raises UsageError for anything else.
     """
     _one_of("detail", detail, DETAILS)
     _one_of("direction", direction, DIRECTIONS)
-    scene = stage(marked(snapshot, changes), detail)
+    scene = stage(marked(snapshot, changes), "normal" if detail == "auto" else detail)
     if focus:
         scene = focused(scene, focus)
+    if detail == "auto" and scene.containers > _MANY:
+        scene = replace(scene, detail="brief")
     return Diagram(scene, _fitting(scene) if direction == "auto" else direction)
 
 

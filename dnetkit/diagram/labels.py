@@ -11,6 +11,7 @@ from dnetkit.diagram.palette import INK, MARKS, NOTE, SIGNS
 __all__ = [
     "LARGE",
     "MEDIUM",
+    "NODE_SIZE",
     "SMALL",
     "Label",
     "cell",
@@ -25,9 +26,11 @@ __all__ = [
 ]
 
 
-# Graphviz measures letters that are moved to whole pixels; at these sizes it finds them a little wider than a browser
-# draws them (with DejaVu Sans and with Arial), at 10 or 11 narrower, so that words would run over their frames.
-SMALL, MEDIUM, LARGE = 9, 10.5, 12
+# Graphviz measures letters that are moved to whole pixels. At 9, 10.5 and 12 points it finds them a little wider than a
+# browser draws them (with DejaVu Sans and with Arial); at 10 or 11 narrower, so that words would run over their frames.
+# A label's point-size is cut to a whole number: 0 leaves it out, and gives the size of the node.
+SMALL, MEDIUM, LARGE = 9, 0, 12
+NODE_SIZE = "10.5"
 
 
 class Label(str):
@@ -37,13 +40,13 @@ class Label(str):
 
 
 def text(content: str, colour: str = "", size: float = 0, *, struck: bool = False) -> Label:
-    """Any text, made safe. Control characters, which XML cannot hold, become '?'."""
+    """Any text, made safe."""
     if not content:
         return Label("")
     if isinstance(content, Label):
         made: str = content
     else:
-        made = escape(re.sub(r"[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]", "?", content))
+        made = escape(content).replace("\\", "&#92;")
     if struck:
         made = f"<s>{made}</s>"
     attributes = f' color="{colour}"' if colour else ""
@@ -98,5 +101,7 @@ def port_id(name: str) -> str:
 
 
 def _attributes(attributes: dict[str, object]) -> str:
-    found = {"color": INK} if "border" in attributes and "color" not in attributes else {}
-    return "".join(f' {name}="{escape(str(value))}"' for name, value in {**attributes, **found}.items() if value != "")
+    """Sizes, colours and names of cells: nothing in them needs to be escaped."""
+    if "border" in attributes and "color" not in attributes:
+        attributes = {**attributes, "color": INK}
+    return "".join([f' {name}="{value}"' for name, value in attributes.items() if value != ""])

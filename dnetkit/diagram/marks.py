@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
-from dnetkit.model import Change, Container, Link, Namespace, Snapshot
+from dnetkit.diagram.scene import GHOST, End
+from dnetkit.matching import Match, match
+from dnetkit.model import Address, Change, Container, Link, Namespace, Snapshot
+from dnetkit.words import label
 
-__all__ = ["ADDED", "CHANGED", "REMOVED", "ChangesLike", "Marked", "Wire", "marked", "wires"]
+__all__ = ["ADDED", "CHANGED", "REMOVED", "ChangesLike", "Marked", "Wire", "home_of", "marked", "wires"]
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 
 T = TypeVar("T")
 Key = tuple[Hashable, ...]
-Wire = tuple[tuple[str, str], tuple[str, str], str]
+Wire = tuple[End, End, str]
 """Two ends, each (namespace, interface), and the kind: 'veth'; for 'macvlan' and its like the parent is first."""
 
-# These show in the picture by themselves: as an address, as a wire.
-_DRAWN_ELSEWHERE = frozenset(
-    {"addresses", "peer", "peer_index", "netnsid", "parent", "index", "namespace", "endpoints"}
-)
+# These show in the picture by themselves: as an address, as a cable.
+_DRAWN_ELSEWHERE = frozenset({"addresses", "peer", "parent", "index", "endpoints", "ports", "place"})
 
 
 class ChangesLike(Protocol):
@@ -39,12 +41,13 @@ class Marked:
     """`state` holds what is and what was removed; `marks` says which is which, `was` what a changed thing was before.
 
     Keys: ('machine', name), ('namespace', name), ('link', namespace, name), ('address', namespace, link, cidr),
-    ('network', machine, id), ('container', machine, name), ('port', machine, container, port), ('wire', *Wire),
-    ('forwarding', namespace).
+    ('network', machine, id), ('container', machine, id), ('port', machine, container's id, port), ('wire', *Wire),
+    ('forwarding', namespace). homes: the namespace that a container is drawn in, by (machine, id).
     """
 
     state: Snapshot
     wires: list[Wire]
+    homes: dict[tuple[str, str], str]
     marks: dict[Key, str] = field(default_factory=dict)
     was: dict[Key, tuple[str, ...]] = field(default_factory=dict)
 
@@ -60,11 +63,20 @@ def wires(state: Snapshot) -> list[Wire]:
         for link in space.links:
             here = (space.name, link.name)
             if link.peer is not None:
-                one, other = sorted([here, (link.peer.namespace, link.peer.name)])
-                found[one, other, "veth"] = None
+                found[_wire(here, (link.peer.namespace, link.peer.name), "veth")] = None
             if link.parent is not None:
-                found[(link.parent.namespace, link.parent.name), here, link.kind] = None
+                found[_wire((link.parent.namespace, link.parent.name), here, link.kind)] = None
     return list(found)
+
+
+def _wire(one: End, other: End, kind: str) -> Wire:
+    first, second = sorted([one, other]) if kind == "veth" else (one, other)
+    return (first, second, kind)
+
+
+def home_of(container: Container) -> str:
+    """The namespace that it uses, or what that was called and will be again when it runs."""
+    return container.namespace or f"{container.machine}/{container.name}"
 
 
 def marked(snapshot: Snapshot, changes: ChangesLike | None = None) -> Marked:
@@ -73,36 +85,41 @@ def marked(snapshot: Snapshot, changes: ChangesLike | None = None) -> Marked:
     The snapshot may be newer than the changes: only what is still there is marked as added, only what is still gone
     as removed.
     """
+    homes = {(one.machine, one.id): home_of(one) for one in snapshot.containers}
     if changes is None:
-        return Marked(snapshot, wires(snapshot))
-    return _Overlay(snapshot, changes).result()
+        return Marked(snapshot, wires(snapshot), homes)
+    return _Overlay(snapshot, changes, Marked(snapshot, wires(snapshot), homes)).result()
 
 
 class _Overlay:
-    """Collects the marks while the two states are laid over each other."""
+    """Collects the marks, and what is to be drawn of that which is gone."""
 
-    def __init__(self, snapshot: Snapshot, changes: ChangesLike) -> None:
-        self.snapshot, self.changes = snapshot, changes
-        self.marks: dict[Key, str] = {}
-        self.was: dict[Key, tuple[str, ...]] = {}
+    def __init__(self, snapshot: Snapshot, changes: ChangesLike, made: Marked) -> None:
+        self.now, self.changes, self.made = snapshot, changes, made
+        self.match: Match = match(changes.before, changes.after)
+        self.spaces = {space.name: space for space in snapshot.namespaces}
+        self.links = {(space.name, link.name): link for space in snapshot.namespaces for link in space.links}
+        self.gone: dict[str, list[Link]] = defaultdict(list)
+        self.ended: dict[str, Namespace] = {}
+        self.names: dict[End, End] = {}
 
     def result(self) -> Marked:
-        now, before, after = self.snapshot, self.changes.before, self.changes.after
-        state = replace(
-            now,
-            machines=self._union(
-                now.machines, before.machines, after.machines, lambda machine: ("machine", machine.name)
-            ),
-            networks=self._union(
-                now.networks, before.networks, after.networks, lambda network: ("network", network.machine, network.id)
-            ),
-            namespaces=self._namespaces(),
-            containers=self._containers(),
+        before, after, now = self.changes.before, self.changes.after, self.now
+        machines = self._union(now.machines, before.machines, after.machines, lambda one: ("machine", one.name))
+        networks = self._union(
+            now.networks, before.networks, after.networks, lambda one: ("network", one.machine, one.id)
         )
-        drawn = self._union(wires(now), wires(before), wires(after), lambda wire: ("wire", *wire))
+        containers = self._containers()
+        for space in self.match.spaces:
+            self._space(space)
+        namespaces = [self._with_ghosts(space) for space in (*now.namespaces, *self.ended.values())]
+        self.made.state = replace(
+            now, machines=machines, networks=networks, containers=containers, namespaces=tuple(namespaces)
+        )
+        self._wires()
         for item in self.changes.items:
             self._note(item)
-        return Marked(state, list(drawn), self.marks, self.was)
+        return self.made
 
     def _union(
         self, now: Iterable[T], before: Iterable[T], after: Iterable[T], key: Callable[[T], Key]
@@ -111,99 +128,177 @@ class _Overlay:
         old = {key(thing): thing for thing in before}
         new = {key(thing) for thing in after}
         kept = {key(thing): thing for thing in now}
-        self.marks.update((name, ADDED) for name in kept if name in new and name not in old)
+        self.made.marks.update((name, ADDED) for name in kept if name in new and name not in old)
         gone = {name: thing for name, thing in old.items() if name not in new and name not in kept}
-        self.marks.update((name, REMOVED) for name in gone)
+        self.made.marks.update((name, REMOVED) for name in gone)
         return (*kept.values(), *gone.values())
 
-    def _namespaces(self) -> tuple[Namespace, ...]:
-        old = {space.name: space for space in self.changes.before.namespaces}
-        new = {space.name: space for space in self.changes.after.namespaces}
-        both = self._union(
-            self.snapshot.namespaces, old.values(), new.values(), lambda space: ("namespace", space.name)
-        )
-        merged = []
-        for space in both:
-            removed = self.marks.get(("namespace", space.name)) == REMOVED
-            links = self._union(
-                () if removed else space.links,
-                _links(old.get(space.name)),
-                _links(new.get(space.name)),
-                lambda link, where=space.name: ("link", where, link.name),  # type: ignore[misc]
-            )
-            links = tuple(self._addresses(space.name, link, old, new) for link in links)
-            if space.name in old and space.name in new and _forwards(old[space.name]) != _forwards(new[space.name]):
-                self.marks["forwarding", space.name] = CHANGED
-            merged.append(replace(space, links=links))
-        return tuple(merged)
-
-    def _addresses(self, where: str, link: Link, old: dict[str, Namespace], new: dict[str, Namespace]) -> Link:
-        removed = self.marks.get(("link", where, link.name)) == REMOVED
-        addresses = self._union(
-            () if removed else link.addresses,
-            _addresses(old.get(where), link.name),
-            _addresses(new.get(where), link.name),
-            lambda address: ("address", where, link.name, address.cidr),
-        )
-        return replace(link, addresses=addresses)
-
     def _containers(self) -> tuple[Container, ...]:
-        old = {(c.machine, c.name): c for c in self.changes.before.containers}
-        new = {(c.machine, c.name): c for c in self.changes.after.containers}
+        old = {(one.machine, one.id): one for one in self.changes.before.containers}
+        new = {(one.machine, one.id): one for one in self.changes.after.containers}
         both = self._union(
-            self.snapshot.containers, old.values(), new.values(), lambda c: ("container", c.machine, c.name)
+            self.now.containers, old.values(), new.values(), lambda one: ("container", one.machine, one.id)
         )
         merged = []
-        for container in both:
-            where = (container.machine, container.name)
-            removed = self.marks.get(("container", *where)) == REMOVED
+        for one in both:
+            identity = (one.machine, one.id)
+            removed = self.made.mark("container", *identity) == REMOVED
             ports = self._union(
-                () if removed else container.ports,
-                old[where].ports if where in old else (),
-                new[where].ports if where in new else (),
-                lambda port, where=where: ("port", *where, port),  # type: ignore[misc]
+                () if removed else one.ports,
+                old[identity].ports if identity in old else (),
+                new[identity].ports if identity in new else (),
+                lambda port, identity=identity: ("port", *identity, port),  # type: ignore[misc]
             )
-            merged.append(replace(container, ports=ports))
+            merged.append(replace(one, ports=ports))
+            if removed:
+                self.made.homes[identity] = self._home(home_of(one))
         return tuple(merged)
+
+    def _home(self, name: str) -> str:
+        """Where to draw what was in a namespace of before.
+
+        In the same one; when that ended, with its container, which was stopped or has another now; else in a place
+        of its own.
+        """
+        lasting = self.match.names.get(name)
+        if lasting is not None:
+            return lasting
+        for one in self.changes.before.containers:
+            own = one.namespace == name and name != one.machine and not one.network_mode.startswith("container:")
+            lives = self.made.mark("container", one.machine, one.id) != REMOVED
+            if own and lives and (one.machine, one.id) in self.made.homes:
+                return self.made.homes[one.machine, one.id]
+        taken = name in self.spaces or name in {
+            home
+            for (machine, identity), home in self.made.homes.items()
+            if self.made.mark("container", machine, identity) != REMOVED
+        }
+        return name + GHOST if taken else name
+
+    def _space(self, space: Any) -> None:
+        """The marks of one namespace, its links and their addresses."""
+        if space.before is None:
+            self._add(("namespace", space.now), space.now in self.spaces)
+        home = space.now or self._home(space.was)
+        if space.after is None and home not in self.spaces:
+            self.ended[home] = replace(space.before, name=home, links=(), routes=())
+            self.made.marks["namespace", home] = REMOVED
+        elif space.before is not None and space.after is not None and _forwards(space.before) != _forwards(space.after):
+            self.made.marks["forwarding", space.now] = CHANGED
+        for one in space.links:
+            was, link = one.before, one.after
+            if link is None:
+                self._ghost(space.was, home, was)
+            elif was is None:
+                self._add(("link", space.now, link.name), (space.now, link.name) in self.links)
+            elif one.origin:
+                self._ghost(one.origin, self._home(one.origin), was)
+                ghost = self.names.pop((one.origin, was.name), None)
+                if ghost is not None:
+                    self.made.was[("link", *ghost)] = (f"now in {label(space.now)}",)
+            if link is not None and (space.now, link.name) in self.links:
+                self._addresses((space.now, link.name), was.addresses if was else (), link.addresses)
+
+    def _add(self, key: Key, there: bool) -> None:
+        if there:
+            self.made.marks[key] = ADDED
+
+    def _ghost(self, where: str, home: str, link: Link) -> None:
+        """A link that is no more where it was."""
+        if link.kind == "loopback":
+            return
+        taken = (home, link.name) in self.links or any(one.name == link.name for one in self.gone[home])
+        name = link.name + GHOST if taken else link.name
+        master = self.match.refs.get((where, link.master or ""))
+        peer = replace(link.peer, namespace=self._home(link.peer.namespace)) if link.peer else None
+        self.gone[home].append(replace(link, name=name, master=master.name if master else link.master, peer=peer))
+        self.names[where, link.name] = (home, name)
+        self.made.marks["link", home, name] = REMOVED
+        self.made.marks.update((("address", home, name, one.cidr), REMOVED) for one in link.addresses)
+
+    def _addresses(self, end: End, old: tuple[Address, ...], new: tuple[Address, ...]) -> None:
+        link = self.links[end]
+        addresses = self._union(link.addresses, old, new, lambda one: ("address", *end, one.cidr))
+        self.links[end] = replace(link, addresses=addresses)
+
+    def _with_ghosts(self, space: Namespace) -> Namespace:
+        here = [self.links[space.name, link.name] for link in space.links]
+        return replace(space, links=(*here, *self.gone.get(space.name, ())))
+
+    def _wires(self) -> None:
+        """A pair is the same pair when its links are the same, wherever they are and whatever they are called."""
+        now, later = set(self.made.wires), set(wires(self.changes.after))
+        seen = set()
+        for one, other, kind in wires(self.changes.before):
+            ends = [self._lasting(end) for end in (one, other)]
+            wire = _wire(ends[0], ends[1], kind)
+            seen.add(wire)
+            if wire in later:
+                moved = any(old[0] != new[0] for old, new in zip((one, other), ends, strict=True))
+                renamed = {self.match.names.get(end[0], end[0]) for end in (one, other)} == {end[0] for end in ends}
+                if moved and not renamed and wire in now:
+                    self.made.marks[("wire", *wire)] = CHANGED
+            elif wire not in now:
+                self.made.wires.append(wire)
+                self.made.marks[("wire", *wire)] = REMOVED
+        self.made.marks.update((("wire", *wire), ADDED) for wire in later & now if wire not in seen)
+
+    def _lasting(self, end: End) -> End:
+        """An end of before: where that link is now, or where it is drawn as gone."""
+        found = self.match.refs.get(end)
+        return (found.namespace, found.name) if found is not None else self.names.get(end, end)
 
     def _note(self, item: Change) -> None:
         """Mark what the changes call changed, with what it was."""
-        key = _key(item)
-        fields = tuple(name for name in item.fields if name not in _DRAWN_ELSEWHERE)
-        if key is None or key in self.marks or item.verb != CHANGED or (item.fields and not fields):
+        key = _key(item) if item.verb == CHANGED else None
+        if key is None or key in self.made.marks:
             return
-        self.marks[key] = CHANGED
-        self.was[key] = tuple(
-            f"{name} {_shown(getattr(item.before, name, None))} → {_shown(getattr(item.after, name, None))}"
-            for name in fields
-        )
+        told = _differences(item)
+        if told or not item.fields:
+            self.made.marks[key] = CHANGED
+            self.made.was[key] = told
 
 
 def _key(item: Change) -> Key | None:
-    thing = item.after if item.after is not None else item.before
-    name = getattr(thing, "name", "")
+    thing = item.after
     if item.subject == "link":
-        return ("link", item.where, name)
-    if item.subject == "container":
-        return ("container", getattr(thing, "machine", item.where), name)
-    if item.subject == "network":
-        return ("network", getattr(thing, "machine", item.where), getattr(thing, "id", ""))
-    if item.subject in ("machine", "namespace"):
-        return (item.subject, name or item.where)
+        return ("link", item.where, thing.name)
+    if item.subject in ("container", "network"):
+        return (item.subject, thing.machine, thing.id)
+    if item.subject == "machine":
+        return ("machine", thing.name)
     return None
 
 
+def _differences(item: Change) -> tuple[str, ...]:
+    """What a changed thing was, in few words."""
+    told = []
+    fields = [name for name in item.fields if name not in _DRAWN_ELSEWHERE]
+    if item.subject == "link" and item.after.kind == "bridge":
+        fields = [name for name in fields if name != "mac"]  # it takes that of a port
+    if "namespace" in fields:
+        told.append(f"from {label(item.origin)}" if item.origin else "moved")
+    if "name" in fields:
+        told.append(f"was {item.before.name}")
+    if {"up", "state"} & set(fields):
+        before, after = item.before.state, item.after.state
+        plain = before != after and "UNKNOWN" not in (before, after)  # what lo and some others are, up or not
+        told.append(f"{before} → {after}" if plain else "set up" if item.after.up else "set down")
+    if "master" in fields:
+        told.append(f"was a port of {item.before.master}" if item.before.master else "now a port")
+    for name in fields:
+        if name not in ("namespace", "name", "up", "state", "master"):
+            values = [_shown(getattr(thing, name, None)) for thing in (item.before, item.after)]
+            told.append(f"{name.replace('_', ' ')} {values[0]} → {values[1]}")
+    return tuple(told)
+
+
 def _shown(value: Any) -> str:
-    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value or "none")
-
-
-def _links(space: Namespace | None) -> tuple[Link, ...]:
-    return space.links if space is not None else ()
-
-
-def _addresses(space: Namespace | None, link: str) -> tuple[Any, ...]:
-    found = space.link(link) if space is not None else None
-    return found.addresses if found is not None else ()
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(map(_shown, value)) or "none"
+    return str(getattr(value, "cidr", value) or "none")
 
 
 def _forwards(space: Namespace) -> str:

@@ -35,7 +35,7 @@ from dnetkit.diagram.palette import (
     SIGNS,
     tint,
 )
-from dnetkit.diagram.scene import Bridge, Cable, Guest, Interface, MachineBox, NetworkBox, Scene, Space
+from dnetkit.diagram.scene import Bridge, Cable, Guest, Interface, MachineBox, NetworkBox, Scene, Space, called, counted
 
 __all__ = [
     "bridge",
@@ -49,13 +49,10 @@ __all__ = [
     "rack_tip",
     "space",
     "space_tip",
-    "wrapped",
 ]
 
 
-def wrapped(label: str) -> str:
-    """A label as Graphviz wants it in a graph's source."""
-    return f"<{label}>"
+_BORDERS = {"": 1, "added": 3, "removed": 1, "changed": 2}
 
 
 def lan(shown: Bridge, scene: Scene, direction: str) -> Label:
@@ -76,49 +73,51 @@ def lan(shown: Bridge, scene: Scene, direction: str) -> Label:
 def bridge(shown: Bridge, scene: Scene, direction: str) -> Label:
     """A bridge as a switch: its name on top, one socket for each port below."""
     interface = shown.interface
-    name = f"{SIGNS[shown.mark]} {shown.title}".strip()
-    what = f"bridge {shown.name}" if shown.title != shown.name else "bridge"
-    if scene.detail != "brief":
-        what = f"{interface.link.index}: {what}" if shown.title != shown.name else f"{what} {interface.link.index}"
-    title = [strong(name, HEADING, LARGE, struck=shown.mark == "removed"), text(what, HEADING, SMALL)]
-    title += [
-        text(address, HEADING, MEDIUM)
-        if not mark
-        else text(
-            address if mark == shown.mark else f"{SIGNS[mark]} {address}", HEADING, MEDIUM, struck=mark == "removed"
-        )
-        for address, mark in interface.addresses
+    number = "" if scene.detail == "brief" else f"{interface.link.index}: "
+    title = [
+        strong(f"{SIGNS[shown.mark]} {shown.title}".strip(), HEADING, LARGE, struck=shown.mark == "removed"),
+        text(f"{number}bridge" if shown.title == shown.name else f"{number}bridge {shown.name}", HEADING, SMALL),
+        *(_in_heading(address, mark, shown.mark) for address, mark in interface.addresses),
+        *(text(told, HEADING, SMALL) for told in interface.was),
     ]
     if interface.trouble and shown.ports:
         title.append(text(interface.trouble, HEADING, SMALL))
+    if scene.detail == "brief":
+        title.append(text(counted(len(shown.ports) + shown.hidden, "port"), HEADING, SMALL))
     ports = [
         cell(_interface(port, scene.detail), port=port_id(port.link.name), cellpadding=4, **_edge(port.mark))
         for port in shown.ports
         if scene.detail != "brief"
     ]
-    if shown.hidden:
-        ports.append(cell(small(f"{shown.hidden} more ports"), cellpadding=3))
+    if shown.hidden and scene.detail != "brief":
+        ports.append(cell(small(counted(shown.hidden, "more port")), cellpadding=3))
     return _switch(lines(*title), ports, "bridge", direction, shown.mark)
 
 
-def _switch(title: str, ports: Sequence[str], kind: str, direction: str, mark: str) -> Label:
+def _in_heading(address: str, mark: str, whole: str) -> Label:
+    """An address in a heading, where colours cannot tell its mark."""
+    sign = f"{SIGNS[mark]} " if mark and mark != whole else ""
+    return text(f"{sign}{address}", HEADING, MEDIUM, struck=mark == "removed")
+
+
+def _switch(title: Label, ports: Sequence[str], kind: str, direction: str, mark: str) -> Label:
     colour = MARKS[mark] if mark else {"lan": LAN, "bridge": BRIDGE}[kind]
-    frame = {"border": 3 if mark == "added" else 1, "color": colour, "cellborder": 0, "cellspacing": 0}
-    if mark == "removed":
-        frame["style"] = "dashed"
-    head = cell(
-        title, bgcolor=HEADS[mark or kind], cellpadding=5, colspan=max(len(ports), 1) if direction == "TB" else ""
-    )
-    if direction == "TB":
-        return grid([row([head]), *([row(ports)] if ports else [])], bgcolor=tint(colour), **frame)
-    socket_column = grid([row([port]) for port in ports], border=0, cellborder=0, cellspacing=2)
-    return grid([row([head, *([cell(socket_column, cellpadding=0)] if ports else [])])], bgcolor=tint(colour), **frame)
+    frame: dict[str, object] = {"border": _BORDERS[mark], "color": colour, "bgcolor": tint(colour)}
+    frame |= {"style": "dashed"} if mark == "removed" else {}
+    frame |= {"cellborder": 0, "cellspacing": 0}
+    across = direction == "TB"
+    # What is merely changed keeps the colour of its kind: a heading in another colour is for what came or went.
+    head = cell(title, bgcolor=HEADS.get(mark, HEADS[kind]), cellpadding=5, colspan=max(len(ports), 1) if across else 1)
+    if across:
+        return grid([row([head]), *([row(ports)] if ports else [])], **frame)
+    sockets = grid([row([port]) for port in ports], border=0, cellborder=0, cellspacing=2)
+    return grid([row([head, *([cell(sockets, cellpadding=0)] if ports else [])])], **frame)
 
 
 def _interface(one: Interface, detail: str) -> Label:
     """Its index and name as `ip link` writes them, then its addresses, then what is wrong with it."""
     link = one.link
-    name = link.name if detail == "brief" else f"{link.index}: {link.name}"
+    name = one.name if detail == "brief" else f"{link.index}: {one.name}"
     parts = [] if detail == "brief" and not one.mark and one.addresses else [signed(name, one.mark, size=MEDIUM)]
     parts += [
         text(address, MARKS[mark], MEDIUM, struck=mark == "removed")
@@ -152,14 +151,18 @@ def space(shown: Space, box: MachineBox, scene: Scene, direction: str) -> Label:
     colour = MACHINE if own else NAMESPACE if shown.kind == "named" else CONTAINER
     if shown.stopped and not shown.mark:
         colour = LINE
-    sides = {"left": _level(scene, shown, "lower"), "right": _level(scene, shown, "upper")}
+    # Of two neighbours at the same height the one on the left has its cable on its right side.
+    sides = {
+        side: [one for one in shown.interfaces if one.end in ends]
+        for side, ends in zip(("right", "left"), scene.beside, strict=True)
+    }
     sides["top"] = [
         one for one in shown.interfaces if one not in sides["left"] + sides["right"] and (not own or _faces_lan(one))
     ]
     sides["bottom"] = [one for one in shown.interfaces if not any(one in side for side in sides.values())]
     body = _stack(shown, box, scene) if own else _inhabitants(shown, scene)
     frame: dict[str, object] = {
-        "border": 3 if shown.mark == "added" else 2 if shown.mark == "changed" else 1,
+        "border": _BORDERS[shown.mark],
         "color": MARKS[shown.mark] if shown.mark else colour,
         "style": "rounded,dashed" if shown.mark == "removed" else "rounded,dotted" if shown.stopped else "rounded",
         "bgcolor": "" if shown.stopped or shown.mark == "removed" else tint(colour),
@@ -167,12 +170,6 @@ def space(shown: Space, box: MachineBox, scene: Scene, direction: str) -> Label:
         "cellspacing": 4,
     }
     return grid(_around(cell(body, cellpadding=3), sides, scene, direction), **frame)
-
-
-def _level(scene: Scene, shown: Space, which: str) -> list[Interface]:
-    """Those with a cable to a neighbour at the same height: the upper of the two stands left, its cable goes right."""
-    ends = {cable.upper if which == "upper" else cable.lower for cable in scene.cables if cable.level}
-    return [one for one in shown.interfaces if one.end in ends]
 
 
 def _around(middle: Label, sides: dict[str, list[Interface]], scene: Scene, direction: str) -> list[Label]:
@@ -189,7 +186,7 @@ def _around(middle: Label, sides: dict[str, list[Interface]], scene: Scene, dire
 
 def rack(spaces: Sequence[Space], scene: Scene, direction: str) -> Label:
     """Many containers of one bridge in one frame."""
-    columns = math.ceil(math.sqrt(len(spaces) * (0.5 if direction == "TB" else 1.4)))
+    columns = math.ceil(math.sqrt(len(spaces) * (0.5 if direction == "TB" else 1)))
     cells = [_in_rack(space, scene) for space in spaces]
     rows = [row(cells[start : start + columns]) for start in range(0, len(cells), columns)]
     return grid(rows, border=1, color=CONTAINER, style="rounded", bgcolor=tint(CONTAINER), cellborder=0, cellspacing=4)
@@ -221,7 +218,7 @@ def _stack(shown: Space, box: MachineBox, scene: Scene) -> Label:
     if box.machine.kind == "client":
         return lines(signed(shown.label, box.mark, bold=True, size=LARGE), small("a machine without Docker"))
     parts = [signed(shown.label, box.mark, bold=True, size=LARGE)]
-    if box.machine.engine:
+    if box.machine.engine and scene.detail != "brief":
         parts.append(small(f"Docker Engine {box.machine.engine}"))
     if shown.forwards is not None and scene.detail != "brief":
         does = "routes between its networks" if shown.forwards else "does not route"
@@ -230,7 +227,7 @@ def _stack(shown: Space, box: MachineBox, scene: Scene) -> Label:
         parts += [small(f"default route: {gateway}") for gateway in shown.gateways]
     rows = [_chip(lines(*parts))]
     for one in box.published:
-        told = signed(f"port {one.outside} → {one.container}:{one.port.container_port}", one.mark, size=MEDIUM)
+        told = signed(f" port {one.outside} → {one.container}:{one.port.container_port} ", one.mark, size=MEDIUM)
         frame = _edge(one.mark) if one.mark else {"border": 1, "color": PUBLISHED}
         rows.append(_chip(told, bgcolor=tint(PUBLISHED), **{"style": "rounded", **frame}))
     rows += [_chip(_guest(guest, scene), **_home(guest)) for guest in shown.guests]
@@ -273,7 +270,8 @@ def _guest(guest: Guest, scene: Scene) -> Label:
     container = guest.container
     colour = NOTE if guest.stopped else ""
     said = {"own": "", "shared": "shares this namespace", "machine": "in the host's own namespace"}[guest.home]
-    state = "" if container.state == "running" else container.state
+    told = any(container.state in was for was in guest.was)
+    state = "" if container.state == "running" or told else container.state
     parts = [signed(container.name, guest.mark, bold=True, size=LARGE, colour=colour)]
     if scene.detail != "brief":
         parts.append(small(container.image))
@@ -287,7 +285,7 @@ def network(box: NetworkBox) -> Label:
     colour = MARKS[box.mark] if box.mark else BRIDGE
     title = lines(
         strong(f"{SIGNS[box.mark]} {box.network.name}".strip(), colour, LARGE),
-        small(f"{box.network.driver} network"),
+        small(f"{box.network.driver} network{f' on {box.parent[1]}' if box.parent else ''}"),
         *(text(subnet.cidr, size=MEDIUM) for subnet in box.network.subnets),
         small(box.note),
     )
@@ -337,10 +335,11 @@ def cable_tip(cable: Cable) -> str:
     kind = "veth pair" if cable.kind == "veth" else cable.kind
     state = ", down" if cable.down else ""
     mark = f" ({cable.mark})" if cable.mark else ""
-    return f"{kind}: {cable.upper[1]} in {cable.upper[0]} and {cable.lower[1]} in {cable.lower[0]}{state}{mark}"
+    one, other = (f"{called(end[1])} in {called(end[0])}" for end in (cable.upper, cable.lower))
+    return f"{kind}: {one} and {other}{state}{mark}"
 
 
 def _interface_tip(one: Interface) -> str:
     link = one.link
     addresses = " ".join(address for address, _ in one.addresses)
-    return " ".join(f"{link.name} index {link.index} {link.mac} mtu {link.mtu} {link.state} {addresses}".split())
+    return " ".join(f"{one.name} index {link.index} {link.mac} mtu {link.mtu} {link.state} {addresses}".split())

@@ -33,7 +33,7 @@ PUBLISHED = "#b0530f"
 HEADING = "#ffffff"
 """Text on a filled heading, in both themes."""
 
-HEADS = {"bridge": "#0b63cd", "lan": "#495562", "added": "#1a7031", "removed": "#b3204c", "changed": "#8f5201"}
+HEADS = {"bridge": "#0b63cd", "lan": "#495562", "added": "#1a7031", "removed": "#b3204c"}
 """What a heading is filled with, in both themes; each differs by one from the colour of its frame, which changes."""
 
 MARKS = {"": INK, "added": "#1a7030", "removed": "#b3204d", "changed": "#8f5200"}

@@ -9,18 +9,19 @@ from dnetkit.diagram.palette import DARK, INK
 
 __all__ = ["STYLE", "inline", "standalone"]
 
-_CLASSES = {colour: f"dnk-c{number}" for number, colour in enumerate(DARK)}
+_VARIABLES = {colour: f"--dnk-c{number}" for number, colour in enumerate(DARK)}
 _SMALLEST = 0.72
 """Of its full size: a wider picture than the page gets a scroll bar rather than letters that cannot be read."""
 
 
 def _variables(colours: dict[str, str]) -> str:
-    return "{" + "".join(f"--{_CLASSES[plain]}:{shown};" for plain, shown in colours.items()) + "}\n"
+    return "{" + "".join(f"{_VARIABLES[plain]}:{shown};" for plain, shown in colours.items()) + "}\n"
 
 
 # The widths that Graphviz measured hold for letters that are not moved to whole pixels.
 _LOOK = "svg text{font-family:Helvetica,Arial,sans-serif;text-rendering:geometricPrecision}\n" + "".join(
-    f"svg .{name}-f{{fill:var(--{name})}}svg .{name}-s{{stroke:var(--{name})}}\n" for name in _CLASSES.values()
+    f'svg [fill="{plain}"]{{fill:var({name})}}svg [stroke="{plain}"]{{stroke:var({name})}}\n'
+    for plain, name in _VARIABLES.items()
 )
 _LIGHT = {plain: plain for plain in DARK}
 
@@ -68,20 +69,18 @@ def _themed(svg: str) -> tuple[str, float, float]:
     if found is None:
         raise ValueError("this is not what Graphviz writes")
     width, height, body = float(found[1]), float(found[2]), found[3]
-    body = re.sub(r"<!--.*?-->\n?", "", body, flags=re.DOTALL)
-    body = re.sub(r"<title>[^<]*</title>\n?", "", body)  # the names of nodes; the tooltips take their place
-    body = re.sub(r' id="[^"]*"', "", body)  # two pictures on one page would have the same ones
-    body = re.sub(r'<g><a xlink:title="([^"]*)">\n?', r"<g><title>\1</title><g>", body)
-    body = body.replace("</a>", "</g>").replace("xlink:", "")
-    return re.sub(r"<(?:text|path|polygon|polyline|ellipse)\b[^>]*>", _element, body), width, height
+    # The ids and names of nodes go: two pictures on one page would have the same. A tooltip becomes its part's <title>.
+    body = _NOISE.sub("", body)
+    body = _TOOLTIP.sub(r"<g><title>\1</title><g>", body).replace("</a>", "</g>")
+    for old, new in _PLAIN.items():
+        body = body.replace(old, new)
+    return body, width, height
 
 
-def _element(found: re.Match[str]) -> str:
-    tag = found[0].replace(' font-family="Helvetica,Arial,sans-serif"', "")
-    classes = []
-    for attribute, letter in (("fill", "f"), ("stroke", "s")):
-        colour = re.search(rf' {attribute}="(#[0-9a-f]{{6}})"', tag)
-        if colour is not None and colour[1] in _CLASSES:
-            classes.append(f"{_CLASSES[colour[1]]}-{letter}")
-    tag = tag.replace(f'="{INK}"', '="currentColor"').replace('="transparent"', '="none"')
-    return re.sub(r"^<(\w+)", rf'<\1 class="{" ".join(classes)}"', tag) if classes else tag
+_NOISE = re.compile(r"<!--.*?-->\n?|<title>[^<]*</title>\n?| id=\"[^\"]*\"| xlink:href=\"[^\"]*\"", re.DOTALL)
+_TOOLTIP = re.compile(r'<g><a xlink:title="([^"]*)">\n?')
+_PLAIN = {
+    ' font-family="Helvetica,Arial,sans-serif"': "",
+    f'="{INK}"': '="currentColor"',
+    '="transparent"': '="none"',
+}

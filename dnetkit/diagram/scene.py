@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from dnetkit.model import Container, Link, Machine, Network, PublishedPort
 
-__all__ = ["Bridge", "Cable", "End", "Guest", "Interface", "MachineBox", "NetworkBox", "Published", "Scene", "Space"]
+__all__ = [
+    "GHOST",
+    "Bridge",
+    "Cable",
+    "End",
+    "Guest",
+    "Interface",
+    "MachineBox",
+    "NetworkBox",
+    "Published",
+    "Scene",
+    "Space",
+    "called",
+    "counted",
+]
 
 CROWD = 3
 """So many containers on one bridge are shown in one frame, when the picture is brief."""
 
 End = tuple[str, str]
 """(namespace, interface)."""
+
+GHOST = "#before"
+"""At the end of the name of something that was removed, when something else has that name now; it is never shown."""
+
+
+def called(name: str) -> str:
+    """A name as it is shown; what no screen can show, such as a control character, is '?'."""
+    return _UNPRINTABLE.sub("?", name.removesuffix(GHOST))
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """'no ports', '1 port', '2 ports'."""
+    return f"{number or 'no'} {one if number == 1 else many or one + 's'}"
+
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -25,6 +57,11 @@ class Interface:
     addresses: tuple[tuple[str, str], ...] = ()
     was: tuple[str, ...] = ()
     note: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return called(self.link.name)
 
     @property
     def end(self) -> End:
@@ -57,6 +94,11 @@ class Bridge:
     @property
     def name(self) -> str:
         """The name of its interface."""
+        return self.interface.name
+
+    @property
+    def key(self) -> str:
+        """That name, or another when something that was removed has it too."""
         return self.interface.link.name
 
     @property
@@ -178,15 +220,16 @@ class Scene:
     left_out: int = 0
     unavailable: tuple[str, ...] = ()
 
+    @cached_property
+    def beside(self) -> tuple[frozenset[End], frozenset[End]]:
+        """The ends of level cables: those on the left of theirs, and those on the right."""
+        level = [cable for cable in self.cables if cable.level]
+        return frozenset(cable.upper for cable in level), frozenset(cable.lower for cable in level)
+
     @property
     def spaces(self) -> tuple[Space, ...]:
         """Every namespace of every machine."""
         return tuple(space for box in self.machines for space in box.spaces)
-
-    def cables_of(self, *spaces: Space) -> tuple[Cable, ...]:
-        """Those with an end in one of these namespaces."""
-        names = {space.name for space in spaces}
-        return tuple(cable for cable in self.cables if {cable.upper[0], cable.lower[0]} & names)
 
     def racks(self, box: MachineBox) -> dict[str, tuple[Space, ...]]:
         """In a brief picture: for a bridge of the machine, the containers that hang on it alone, where there are many.
@@ -195,7 +238,7 @@ class Scene:
         """
         if self.detail != "brief" or box.own is None:
             return {}
-        bridge_of = {port.end: bridge.name for bridge in box.own.bridges for port in bridge.ports}
+        bridge_of = {port.end: bridge.key for bridge in box.own.bridges for port in bridge.ports}
         several: dict[str, int] = {}
         upper: dict[str, End] = {}
         for cable in self.cables:

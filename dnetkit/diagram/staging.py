@@ -18,13 +18,11 @@ from dnetkit.diagram.scene import (
     Published,
     Scene,
     Space,
+    called,
 )
 from dnetkit.model import Container, Link, Machine, Namespace, Network
 
-__all__ = ["MANY", "natural", "stage"]
-
-MANY = 12
-"""From so many containers on, detail 'auto' is 'brief'."""
+__all__ = ["natural", "stage"]
 
 # Devices that some kernels put into every namespace.
 _FALLBACK = frozenset(
@@ -42,10 +40,8 @@ def bridge_order(title: str) -> tuple[object, ...]:
     return (title != "docker0", natural(title))
 
 
-def stage(marked: Marked, detail: str = "auto") -> Scene:
+def stage(marked: Marked, detail: str = "normal") -> Scene:
     """Everything, each thing in its place, in an order that depends only on names."""
-    if detail == "auto":
-        detail = "brief" if len(marked.state.containers) > MANY else "normal"
     return _Stage(marked, detail).scene()
 
 
@@ -55,9 +51,8 @@ class _Stage:
         self.links = {(space.name, link.name): link for space in self.state.namespaces for link in space.links}
         self.order = self.columns()
         self.homes: dict[str, list[Container]] = {}
-        known = {space.name for space in self.state.namespaces}
         for container in self.state.containers:
-            home = container.namespace if container.namespace in known else f"{container.machine}/{container.name}"
+            home = marked.homes[container.machine, container.id]
             self.homes.setdefault(home, []).append(container)
 
     def scene(self) -> Scene:
@@ -111,7 +106,7 @@ class _Stage:
         )
         return Space(
             name=space.name,
-            label=space.label,
+            label=called(space.label),
             kind=space.kind,
             machine=space.machine,
             mark=mark,
@@ -133,14 +128,14 @@ class _Stage:
     def resting(self, home: str, containers: list[Container]) -> Space:
         """The place of a container that is not running: it has no namespace."""
         guests = self.guests(home, "container", containers)
-        label = home.rpartition("/")[2]
+        label = called(home).rpartition("/")[2]
         return Space(home, label, "container", containers[0].machine, guests[0].mark, guests=guests)
 
     def guests(self, home: str, kind: str, containers: Iterable[Container]) -> tuple[Guest, ...]:
         made = []
         for container in containers:
-            key = ("container", container.machine, container.name)
-            own = home == f"{container.machine}/{container.name}"
+            key = ("container", container.machine, container.id)
+            own = called(home) == f"{container.machine}/{container.name}"
             whose = "machine" if kind == "host" else "own" if own else "shared"
             made.append(Guest(container, whose, self.marked.mark(*key), self.marked.was.get(key, ())))
         return tuple(sorted(made, key=lambda guest: (guest.home != "own", natural(guest.container.name))))
@@ -149,7 +144,7 @@ class _Stage:
         """Its ports, those for every IPv4 address and for every IPv6 address as one."""
         made: dict[tuple[object, ...], Published] = {}
         for port in guest.container.ports:
-            mark = self.marked.mark("port", guest.container.machine, guest.container.name, port)
+            mark = self.marked.mark("port", guest.container.machine, guest.container.id, port)
             one = Published(port, guest.container.name, space.name, mark)
             made.setdefault((one.outside, port.container_port, port.protocol, mark), one)
         return list(made.values())
@@ -176,9 +171,9 @@ class _Stage:
         if link.kind == "veth" and link.peer is None and link.peer_index and not gone:
             note = "its other end is out of sight"
         elif link.kind not in ("veth", "bridge", "ether", "loopback"):
-            details = " ".join(f"{name} {value}" for name, value in link.parameters)
-            on = f" on {link.parent.name}" if link.parent and link.parent.namespace == space.name else ""
-            note = " ".join(f"{link.kind} {details}".split()) + on
+            details = [f"{name} {value}" for name, value in link.parameters]
+            on = [f"on {link.parent.name}"] if link.parent else []
+            note = " ".join([link.kind, *details, *on])
         key = ("link", space.name, link.name)
         return Interface(space.name, link, self.marked.mark(*key), addresses, self.marked.was.get(key, ()), note)
 

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dnetkit.diagram.scene import Bridge, Cable, End, Guest, Interface, MachineBox, NetworkBox, Published, Scene, Space
+from dnetkit.diagram.scene import (
+    Bridge,
+    Cable,
+    End,
+    Guest,
+    Interface,
+    MachineBox,
+    NetworkBox,
+    Published,
+    Scene,
+    Space,
+    called,
+    counted,
+)
 
 __all__ = ["summary", "tell"]
 
@@ -15,11 +28,11 @@ def summary(scene: Scene) -> str:
     bridges = sum(len(space.bridges) for space in scene.spaces)
     named = sum(space.kind == "named" for space in scene.spaces)
     counts = [
-        _count(len(hosts), "host"),
-        _count(bridges, "bridge"),
-        _count(scene.containers, "container"),
-        _count(named, "namespace made by hand", "namespaces made by hand") if named else "",
-        _count(len(scene.machines) - len(hosts), "client") if len(hosts) < len(scene.machines) else "",
+        counted(len(hosts), "host"),
+        counted(bridges, "bridge"),
+        counted(scene.containers, "container"),
+        counted(named, "namespace made by hand", "namespaces made by hand") if named else "",
+        counted(len(scene.machines) - len(hosts), "client") if len(hosts) < len(scene.machines) else "",
     ]
     about = f"{scene.focus} and its neighbours" if scene.focus else "The network"
     return f"{about}: {_list([count for count in counts if count])}."
@@ -54,7 +67,7 @@ class _Teller:
         for box in self.scene.machines:
             yield from self.machine(box)
         if self.scene.left_out:
-            yield f"Left out: {_count(self.scene.left_out, 'other container')}."
+            yield f"Left out: {counted(self.scene.left_out, 'other container')}."
         for missing in self.scene.unavailable:
             yield f"Not known: {missing}."
 
@@ -90,7 +103,7 @@ class _Teller:
         return (f"  {line}" for line in lines)
 
     def titled(self, box: MachineBox, bridge: str) -> str:
-        return next((one.title for one in box.own.bridges if one.name == bridge), bridge) if box.own else bridge
+        return next((one.title for one in box.own.bridges if one.key == bridge), bridge) if box.own else bridge
 
     def in_rack(self, space: Space) -> Iterable[str]:
         for guest in space.guests:
@@ -125,11 +138,13 @@ class _Teller:
         number = "" if self.brief else f" ({interface.link.index})"
         carries = f" carries the Docker network {bridge.network.name}" if bridge.network else " was made by hand"
         ports = sum(port.mark != "removed" for port in bridge.ports) + bridge.hidden
-        has = f"{self.has(interface)} and has {_count(ports, 'port')}"
+        has = f"{self.has(interface)} and has {counted(ports, 'port')}"
         down = f", and is {interface.trouble}" if interface.trouble == "down" else ""
         was = f" {_sentence(interface.was)}" if interface.was else ""
         text = _said(bridge.mark, f"Bridge {bridge.name}{number}{carries}, {has}{down}.{was}")
-        yield text + (f" {bridge.hidden} of them are left out." if bridge.hidden else "")
+        yield text + (
+            f" {bridge.hidden} of them {'is' if bridge.hidden == 1 else 'are'} left out." if bridge.hidden else ""
+        )
         if not self.brief:
             yield from (f"  {self.sentence(port, 'Port')}" for port in bridge.ports)
 
@@ -179,9 +194,14 @@ class _Teller:
             parts.append(f"has MAC {one.link.mac} and MTU {one.link.mtu}")
         if one.trouble and one.mark != "removed":
             parts.append("is down" if one.trouble == "down" else f"has {one.trouble}")
-        parts += [f"changed ({told})" for told in one.was]
-        parts += [self.leads(one, cable) for cable in self.cables.get(one.end, ())]
-        return _said(one.mark, f"{noun} {one.link.name}{number} {_list(parts) or 'has no address'}.")
+        parts += [f"is {told}" if one.mark == "removed" else f"changed ({told})" for told in one.was]
+        cables = [
+            cable  # what it lies on is in its note
+            for cable in self.cables.get(one.end, ())
+            if cable.kind == "veth" or cable.upper == one.end or cable.mark != one.mark
+        ]
+        parts += [self.leads(one, cable) for cable in cables]
+        return _said(one.mark, f"{noun} {one.name}{number} {_list(parts) or 'has no address'}.")
 
     def has(self, one: Interface) -> str:
         if not one.addresses:
@@ -192,15 +212,15 @@ class _Teller:
     def leads(self, one: Interface, cable: Cable) -> str:
         """Where a cable goes from here."""
         there = cable.lower if one.end == cable.upper else cable.upper
-        label = self.labels.get(there[0], there[0])
+        label, name = self.labels.get(there[0], there[0]), called(there[1])
         bridge = self.bridge_of.get(there)
-        told = f"is joined to {there[1]} in {label}"
+        told = f"is joined to {name} in {label}"
         if cable.kind != "veth":
-            told = f"{'carries' if one.end == cable.upper else 'lies on'} {there[1]} of {label}"
+            told = f"carries {name} of {label}" if one.end == cable.upper else f"lies on {name} of {label}"
         elif bridge and there[0] == "lan":
             told = f"is joined to {bridge}"
         elif bridge:
-            told = f"is joined to {'' if self.brief else there[1] + ', '}a port of {bridge}"
+            told = f"is joined to {'' if self.brief else name + ', '}a port of {bridge}"
         return told if cable.mark in ("", one.mark) else f"{told} ({cable.mark})"
 
 
@@ -214,10 +234,6 @@ def _said(mark: str, sentence: str) -> str:
 
 def _sentence(parts: Sequence[str]) -> str:
     return f"What changed: {', '.join(parts)}."
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number or 'no'} {one if number == 1 else many or one + 's'}"
 
 
 def _joined(parts: Iterable[str]) -> str:
