@@ -78,9 +78,10 @@ LAB.add_argument("--engine", metavar="VERSION")
 LAB.add_argument("--lines", type=_between(1, 100_000), default=50, metavar="N")
 
 DIAGRAM = Parser("%diagram")
-DIAGRAM.add_argument("--detail")
+# Which there are, `diagram` itself knows and says.
+DIAGRAM.add_argument("--detail", metavar="auto|brief|normal|full")
 DIAGRAM.add_argument("--focus", metavar="NAME")
-DIAGRAM.add_argument("--direction", choices=["TB", "LR"])
+DIAGRAM.add_argument("--direction", metavar="auto|TB|LR")
 
 DIFF = Parser("%diff")
 DIFF.add_argument("before", nargs="?", metavar="A")
