@@ -198,7 +198,10 @@ class Workbench(Magics):
 
     @line_magic
     def diagram(self, line: str) -> None:
-        """Draw the network and what the last cell changed: %diagram [--detail D] [--focus NAME] [--direction TB|LR]."""
+        """Draw the network, with what the last cell changed.
+
+        %diagram [--detail auto|brief|normal|full] [--focus NAME] [--direction auto|TB|LR]
+        """
         from dnetkit.diagram import diagram  # noqa: PLC0415 - see _open_lab
 
         asked = {name: value for name, value in vars(options.DIAGRAM.read(line)).items() if value is not None}
