@@ -72,8 +72,8 @@ color:var(--jp-content-font-color1,inherit);text-align:left;line-height:1.5}}
 .dnetkit .dnk-list li{{padding-left:1.2em;text-indent:-1.2em;margin:0}}
 .dnetkit .dnk-sign{{display:inline-block;width:1em;font-weight:600;text-indent:0}}
 .dnetkit .dnk-list summary{{list-style:none;cursor:pointer}}
-.dnetkit .dnk-list summary::after{{content:" \\25b8";color:var(--dnk-note)}}
-.dnetkit .dnk-list details[open]>summary::after{{content:" \\25be"}}
+.dnetkit .dnk-list summary::after{{content:" ▸";color:var(--dnk-note)}}
+.dnetkit .dnk-list details[open]>summary::after{{content:" ▾"}}
 .dnetkit h4{{font-size:1.1em;font-weight:600}}
 .dnetkit table{{border-collapse:collapse;font-size:.93em}}
 .dnetkit caption{{text-align:left;white-space:nowrap}}

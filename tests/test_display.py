@@ -4,6 +4,7 @@ import re
 import pytest
 
 from dnetkit.display import DARK, LIGHT, STYLE, Html, View, escape, joined, table, tag, wrap
+from dnetkit.markup import clean
 
 EVIL = "<script>alert('&')</script>\""
 
@@ -67,3 +68,7 @@ def test_without_a_known_theme_every_tone_can_be_read_on_white_and_on_black():
     middle = tones(STYLE)[:4]
     for tone in middle:
         assert min(contrast(tone, "#ffffff"), contrast(tone, "#000000")) >= 4, tone
+
+
+def test_the_style_passes_the_filter_of_the_report():
+    assert ".dnk-added" in clean(wrap(tag("b", "x", class_="dnk-added")))
