@@ -45,6 +45,7 @@ FETCHES = re.compile(
     r"url\((?!['\"]?#)|@import|image-set|expression|javascript:|-moz-binding|\\|position\s*:\s*fixed", re.I
 )
 """What in a style would load something, run something, or lay itself over the rest of the page."""
+COMMENT = re.compile(r"/\*.*?(?:\*/|$)", re.S)
 PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*")
 LINK = re.compile(r"(?:https?://|#)[^\s\x00-\x20]*", re.I)
 
@@ -106,7 +107,7 @@ class _Cleaner(HTMLParser):
             return
         if self._open and self._open[-1] == "style":
             # The one element whose text is not unescaped by a browser; without '<' and '&' there is nothing to misread.
-            if not FETCHES.search(data) and "<" not in data and "&" not in data:
+            if not _fetches(data) and "<" not in data and "&" not in data:
                 self._written.append(data)
         else:
             self._written.append(escape(data))
@@ -120,5 +121,10 @@ def _attribute(tag: str, name: str, value: str) -> str:
     elif name == "src":
         allowed = tag == "img" and bool(PICTURE.fullmatch(value))
     else:
-        allowed = not FETCHES.search(value)
+        allowed = not _fetches(value)
     return f' {name}="{escape(value)}"' if allowed and re.fullmatch(r"[a-z][a-z0-9:_-]*", name) else ""
+
+
+def _fetches(style: str) -> bool:
+    """Whether a style does what FETCHES forbids, also with comments in the middle of it."""
+    return any(FETCHES.search(text) for text in (style, COMMENT.sub("", style), COMMENT.sub(" ", style)))

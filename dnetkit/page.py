@@ -68,7 +68,7 @@ svg, img { max-width: 100%; height: auto; }
   background: var(--jp-cell-editor-background); border: 1px solid var(--jp-border-color2);
   padding: .5rem; margin-top: 1rem;
 }
-.run-output { padding: .3rem .5rem; overflow-x: auto; }
+.run-output { padding: .3rem .5rem; overflow-x: auto; position: relative; }
 .run-failed { border: 2px solid var(--jp-error-color1); padding: .3rem; }
 .run-bad { color: var(--jp-error-color1); }
 .run-good { color: var(--jp-success-color1); }

@@ -23,7 +23,7 @@ KINDS = {
 """The ways in which a run ends other than by itself: what stands for an exception's name and message."""
 
 CHECK = re.compile(r"^\s*%%?check\b", re.MULTILINE)
-ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]+[0-~]|[0-~])")
 LOG_LINES = 15
 
 

@@ -13,12 +13,12 @@ import struct
 import subprocess
 import sys
 import termios
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from dnetkit import shell
 from dnetkit.errors import LabError
@@ -97,13 +97,6 @@ def piped(lab: Lab, text: str, *arguments: str) -> subprocess.CompletedProcess[s
 
 def gone(lab: Lab, command: str) -> bool:
     return not lab.host.run(f"pgrep -x -f '{command}'", check=False).ok
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    limit = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < limit, f"not within {DEADLINE} s: {what}"
-        threading.Event().wait(0.05)
 
 
 @pytest.mark.live
