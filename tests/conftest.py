@@ -160,3 +160,11 @@ def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeNo
     opened = FakeNotebook(tmp_path / "ipython")
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def unusual_folder(tmp_path: Path) -> Path:
+    """A folder whose name has what trips up careless programs."""
+    folder = tmp_path / "my folder 网络 'ü'"
+    folder.mkdir()
+    return folder

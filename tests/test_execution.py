@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from chapters import FIXTURES, code, fixture, markdown, write_notebook
-from waiting import wait_until
+from waiting import wait_for
 
 from dnetkit import execution, notebooks
 from dnetkit.errors import NotebookError
@@ -174,7 +174,7 @@ def test_a_temporary_folder_with_a_long_name_is_no_obstacle(tmp_path: Path, monk
 
 def kernel_in(folder: Path) -> int:
     """The number of the process that runs fixture 10, once it does."""
-    return int(wait_until(lambda: next(folder.glob("*.pid"), None), "the kernel runs", 60).stem)
+    return int(wait_for("the kernel runs", lambda: next(folder.glob("*.pid"), None), 60).stem)
 
 
 def ended(pid: int) -> bool:
@@ -210,7 +210,7 @@ def test_no_kernel_outlives_the_run_that_was_ended(tmp_path: Path, number: int, 
         _, errors = run.communicate(timeout=30)
     assert run.returncode == status
     assert errors in ("", "dnetkit: interrupted\n")
-    wait_until(lambda: ended(kernel), "the kernel has ended")
+    wait_for("the kernel has ended", lambda: ended(kernel), 20)
 
 
 def test_a_worker_that_is_killed_is_a_broken_run_and_its_kernel_ends(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_a_worker_that_is_killed_is_a_broken_run_and_its_kernel_ends(tmp_path: P
     assert run.returncode == 1
     assert "10-pid  broken" in output
     assert output.endswith("0 passed, 1 failed\n")
-    wait_until(lambda: ended(kernel), "the kernel has ended")
+    wait_for("the kernel has ended", lambda: ended(kernel), 20)
 
 
 def test_what_hears_of_outcomes_may_stop_the_run(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from chapters import code, markdown, write_notebook
-from waiting import wait_until
+from waiting import wait_for
 
 from dnetkit import notebooks, workbook
 from dnetkit.errors import NotebookError
@@ -210,7 +210,7 @@ def test_dnetkit_lab_prints_the_address_and_serves_the_first_chapter(mine: Path,
     with lab(str(mine), BROWSER="", DISPLAY="", WAYLAND_DISPLAY="", HOME=str(tmp_path)) as process:
         address = told(process, r"Or copy and paste[^/]*(http://(?:localhost|127\.0\.0\.1):\d+)(/\S*)\?token=(\w+)")
         assert address[2] == (f"/lab/tree/{FIRST}" if first.exists() else "/lab")
-        contents = wait_until(lambda: get(f"{address[1]}/api/contents/?token={address[3]}"), "the server answers")
+        contents = wait_for("the server answers", lambda: get(f"{address[1]}/api/contents/?token={address[3]}"), 20)
         names = {entry["name"] for entry in json.loads(contents)["content"]}
         assert {one.path.name for one in notebooks.chapters()} <= names
         assert get(f"{address[1]}{address[2]}?token={address[3]}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chapters import code, fixture, write_notebook
-from waiting import wait_until
+from waiting import wait_for
 
 from dnetkit.notebooks import jupyter_environment
 
@@ -65,7 +65,7 @@ def test_a_chapter_that_raises_has_finished_too(tmp_path: Path) -> None:
 
 def test_the_end_of_its_input_is_the_end_of_its_kernel(tmp_path: Path) -> None:
     with worker(tmp_path, fixture("10"), parameters={"folder": str(tmp_path)}) as process:
-        wait_until(lambda: list(tmp_path.glob("*.pid")), "the kernel runs", 60)
+        wait_for("the kernel runs", lambda: list(tmp_path.glob("*.pid")), 60)
         assert process.stdin is not None
         process.stdin.close()
         kernel, end = messages(process)
