@@ -16,7 +16,7 @@ from dnetkit.claims import CLAIMS, CheckResult
 from dnetkit.errors import CheckFailed, UnknownMachine, UsageError
 from dnetkit.failures import did_you_mean
 from dnetkit.model import Snapshot
-from dnetkit.trials import TRIALS, LabLike, answer
+from dnetkit.trials import TRIALS, LabLike, answer, not_answer
 
 __all__ = ["CheckResult", "evaluate", "names", "settled"]
 
@@ -24,7 +24,16 @@ Judged = TypeVar("Judged")
 
 _VALUES: dict[str, Callable[..., facts.Value]] = {
     function.__name__: function
-    for function in (facts.address_of, facts.gateway_of, facts.index_of, facts.mac_of, facts.other_end)
+    for function in (
+        facts.address_of,
+        facts.gateway_of,
+        facts.index_of,
+        facts.mac_of,
+        facts.namespace_id_of,
+        facts.other_end,
+        facts.peer_index_of,
+        facts.subnet_of,
+    )
 }
 
 
@@ -40,14 +49,14 @@ def evaluate(
     variables: Mapping[str, Any] | None = None,
     output: str | None = None,
 ) -> CheckResult:
-    """Evaluate one check. `lab` is for the live ones, `output` is what `answer` looks at.
+    """Evaluate one check. `lab` is for the live ones, `output` is what `answer` and `not_answer` look at.
 
     Raises UsageError for an expression that is not a check: a plain truth value, an unknown name, wrong arguments.
     """
     scope: dict[str, Any] = dict(variables or {})
     scope.update({name: partial(function, snapshot) for name, function in (CLAIMS | _VALUES).items()})
     scope.update({name: partial(_try, function, lab) for name, function in TRIALS.items()})
-    scope["answer"] = partial(answer, output)
+    scope.update(answer=partial(answer, output), not_answer=partial(not_answer, output))
     try:
         result = eval(expression.strip(), scope)  # noqa: S307 - the learner's own code, in the learner's own kernel
     except (CheckFailed, UnknownMachine) as error:

@@ -134,6 +134,15 @@ def no_address(snapshot: Snapshot, where: str, link: str) -> CheckResult:
     return CheckResult(not there, f"{link} in {where} has no IPv4 address", f"its addresses are {_list(there)}")
 
 
+@_claim
+def locally_administered(snapshot: Snapshot, where: str, link: str) -> CheckResult:
+    """The MAC address was made up here, not given by a manufacturer: the second bit of its first byte is set."""
+    mac = facts.link(snapshot, where, link).mac
+    first = int(mac.partition(":")[0] or "0", 16)
+    claim = f"the MAC address of {link} in {where} is locally administered"
+    return CheckResult(bool(first & 2), claim, f"it is {mac or 'none'}, its first byte {first:08b}")
+
+
 # What the kernel knows
 
 
@@ -283,6 +292,13 @@ def container_state(snapshot: Snapshot, name: str, state: str) -> CheckResult:
 def container_running(snapshot: Snapshot, name: str) -> CheckResult:
     """The container runs."""
     return container_state(snapshot, name, "running")
+
+
+@_claim
+def container_exists(snapshot: Snapshot, name: str) -> CheckResult:
+    """There is a container of that name, running or not."""
+    seen = facts.container(snapshot, name).state
+    return CheckResult(True, f"there is a container {name}", f"it is {seen}")
 
 
 @_claim

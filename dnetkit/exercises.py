@@ -14,6 +14,10 @@ They are written in tasks/CHAPTER.toml, one file a chapter:
     [[exercise.hint]]
     unless = 'container_running("two")'               # the first hint whose check does not hold is given
     say = ["Which command starts a container?", "`docker run` does; `--name` gives it its name."]
+
+    [[exercise.wrong]]                                # what a learner may well try; the tests do, and see that it does
+    script = "docker run -d busybox top"              # not pass and that this hint comes, some words of which are here
+    hint = "Which command"
 """
 
 from __future__ import annotations
@@ -40,7 +44,7 @@ else:
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-__all__ = ["Exercise", "Hint", "Verdict", "catalogue", "find", "grade", "is_untouched", "load", "parts", "prove"]
+__all__ = ["Exercise", "Hint", "Verdict", "Wrong", "catalogue", "find", "grade", "is_untouched", "load", "parts", "prove"]
 
 _SECTION = re.compile(r"^%%(host|client|container)\b[ \t]*(\S*)[ \t]*$", re.MULTILINE)
 
@@ -54,6 +58,14 @@ class Hint:
 
 
 @dataclass(frozen=True)
+class Wrong:
+    """A likely answer that is not right, and words of the hint that it is to get."""
+
+    script: str
+    hint: str
+
+
+@dataclass(frozen=True)
 class Exercise:
     """One exercise; `checks` and `Hint.unless` are expressions as %check takes them, and `answer(VALUE)`."""
 
@@ -64,6 +76,7 @@ class Exercise:
     solution: str
     checks: tuple[str, ...]
     hints: tuple[Hint, ...] = ()
+    wrong: tuple[Wrong, ...] = ()
     machine: str = "host1"
     setup: str = ""
 
@@ -130,9 +143,10 @@ def _exercise(entry: Mapping[str, Any], chapter: str) -> Exercise:
         Hint(hint["unless"], tuple([hint["say"]] if isinstance(hint["say"], str) else hint["say"]))
         for hint in values.pop("hint", [])
     ]
+    wrong = [Wrong(**answer) for answer in values.pop("wrong", [])]
     values["checks"] = tuple(values.get("checks", ()))
-    exercise = Exercise(chapter=chapter, hints=tuple(hints), **values)
-    empty = [field.name for field in fields(Exercise) if field.name not in ("hints", "setup")]
+    exercise = Exercise(chapter=chapter, hints=tuple(hints), wrong=tuple(wrong), **values)
+    empty = [field.name for field in fields(Exercise) if field.name not in ("hints", "setup", "wrong")]
     empty = [name for name in empty if not getattr(exercise, name)]
     if empty or not all(hint.say for hint in hints):
         raise ValueError(f"{values.get('name', 'an exercise')} has no {', '.join(empty) or 'text in a hint'}")

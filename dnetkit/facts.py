@@ -22,7 +22,10 @@ __all__ = [
     "macs",
     "must_be_read",
     "namespace",
+    "namespace_id_of",
     "other_end",
+    "peer_index_of",
+    "subnet_of",
     "words",
 ]
 
@@ -114,6 +117,22 @@ def index_of(snapshot: Snapshot, where: str, name: str) -> Value:
     return Value(link(snapshot, where, name).index, f"the index of {name} in {where}")
 
 
+def peer_index_of(snapshot: Snapshot, where: str, name: str) -> Value:
+    """The number of the other end in the other end's own namespace: the 7 of 'eth0@if7'."""
+    number = link(snapshot, where, name).peer_index
+    if number is None:
+        raise CheckFailed(f"{name} in {where} names no other end", "Is it one end of a veth pair?")
+    return Value(number, f"the number that {name} in {where} gives for its other end")
+
+
+def namespace_id_of(snapshot: Snapshot, where: str, name: str) -> Value:
+    """What `where` calls the namespace of the other end: the 3 of 'link-netnsid 3'."""
+    number = link(snapshot, where, name).netnsid
+    if number is None:
+        raise CheckFailed(f"{name} in {where} names no other namespace", "Is its other end in the same one?")
+    return Value(number, f"the namespace id of the other end of {name} in {where}")
+
+
 def mac_of(snapshot: Snapshot, where: str, name: str = "eth0") -> Value:
     """The MAC address of an interface."""
     return Value(link(snapshot, where, name).mac, f"the MAC address of {name} in {where}")
@@ -135,6 +154,19 @@ def gateway_of(snapshot: Snapshot, where: str) -> Value:
             return Value(route.gateway, f"the gateway of {where}")
     must_be_read(snapshot, "routes", space)
     raise CheckFailed(f"{where} has no default route with a gateway")
+
+
+def subnet_of(snapshot: Snapshot, name: str, on: str = "") -> Value:
+    """The first IPv4 address pool of a Docker network, such as '172.17.0.0/16'."""
+    network = snapshot.network(name, on)
+    if network is None:
+        must_be_read(snapshot, "docker")
+        near = did_you_mean(name, [known.name for known in snapshot.networks])
+        raise CheckFailed(f"there is no network {name}", near or "`docker network ls` lists the networks.")
+    for subnet in network.subnets:
+        if ":" not in subnet.cidr:
+            return Value(subnet.cidr, f"the subnet of the network {name}")
+    raise CheckFailed(f"the network {name} has no IPv4 subnet")
 
 
 def macs(snapshot: Snapshot, who: str) -> set[str]:

@@ -11,7 +11,7 @@ from dnetkit.claims import CheckResult
 from dnetkit.errors import CommandError, UsageError
 from dnetkit.model import CommandResult, Snapshot
 
-__all__ = ["TRIALS", "LabLike", "MachineLike", "answer"]
+__all__ = ["TRIALS", "LabLike", "MachineLike", "answer", "not_answer"]
 
 
 class MachineLike(Protocol):
@@ -78,12 +78,23 @@ def _run(lab: LabLike, who: str, script: str) -> CommandResult:
 
 def answer(output: str | None, text: object) -> CheckResult:
     """The last line that an exercise's cell printed is that text; its own words do not give the answer away."""
-    lines = (output or "").strip().splitlines()
-    last = lines[-1].strip() if lines else ""
+    last = _last_line(output)
     claim = (
         f"the last line that the cell printed is {facts.words(text) if isinstance(text, facts.Value) else 'the answer'}"
     )
     return CheckResult(bool(last) and last == str(text).strip(), claim, f"the last line is {last or 'empty'}")
+
+
+def not_answer(output: str | None, text: object) -> CheckResult:
+    """The last line that an exercise's cell printed is not that text: for hints that fit a likely wrong answer."""
+    last = _last_line(output)
+    claim = f"the last line that the cell printed is not {facts.words(text)}"
+    return CheckResult(last != str(text).strip(), claim, f"the last line is {last or 'empty'}")
+
+
+def _last_line(output: str | None) -> str:
+    lines = (output or "").strip().splitlines()
+    return lines[-1].strip() if lines else ""
 
 
 def _probe(lab: LabLike, who: str, target: str, port: int) -> tuple[bool | None, str]:
