@@ -113,7 +113,11 @@ def ports(snapshot: Snapshot, where: str, bridge: str, count: int) -> CheckResul
     space = facts.namespace(snapshot, where)
     facts.must_be_read(snapshot, "links", space)
     there = [known.name for known in space.links if known.master == bridge]
-    return CheckResult(len(there) == count, f"{bridge} on {where} has {count} ports", f"its ports are {_list(there)}")
+    return CheckResult(
+        len(there) == count,
+        f"{bridge} on {where} has {count} port{'s' * (count != 1)}",
+        f"its ports are {_list(there)}",
+    )
 
 
 @_claim
@@ -183,12 +187,12 @@ def rule(
     fits = [r for r in there if _fits(r, target, contains)]
     claim = f"{where} has a rule in {table}/{chain}{_wanted(target, contains)}"
     if packets:
-        claim += f" that counted {packets} packets or more"
+        claim += f" that counted {_packets(packets)} or more"
     if not fits:
         facts.must_be_read(snapshot, "rules", facts.namespace(snapshot, where))
         return CheckResult(False, claim, f"that chain has {_list((r.text for r in there), 'no rules')}")
     most = max(fits, key=lambda r: r.packets)
-    return CheckResult(most.packets >= packets, claim, f"{most.text} ({most.packets} packets)")
+    return CheckResult(most.packets >= packets, claim, f"{most.text} ({_packets(most.packets)})")
 
 
 @_claim
@@ -402,6 +406,10 @@ def _list(items: Iterable[str], empty: str = "none") -> str:
     items = list(items)
     shown = ", ".join(items[:8])
     return f"{shown}, ... ({len(items)})" if len(items) > 8 else shown or empty
+
+
+def _packets(count: int) -> str:
+    return f"{count} packet{'s' * (count != 1)}"
 
 
 def _within(address: str, network: str) -> bool:

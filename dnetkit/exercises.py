@@ -44,7 +44,19 @@ else:
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-__all__ = ["Exercise", "Hint", "Verdict", "Wrong", "catalogue", "find", "grade", "is_untouched", "load", "parts", "prove"]
+__all__ = [
+    "Exercise",
+    "Hint",
+    "Verdict",
+    "Wrong",
+    "catalogue",
+    "find",
+    "grade",
+    "is_untouched",
+    "load",
+    "parts",
+    "prove",
+]
 
 _SECTION = re.compile(r"^%%(host|client|container)\b[ \t]*(\S*)[ \t]*$", re.MULTILINE)
 

@@ -66,7 +66,8 @@ def prints(lab: LabLike, who: str, command: str, text: str) -> CheckResult:
         return CheckResult(
             False, claim, f"the command did not succeed: {_short(result.stderr or result.ended or 'no message')}"
         )
-    return CheckResult(str(text) in result.stdout, claim, f"it printed {_short(result.stdout) or 'nothing'}")
+    telling = next((line.strip() for line in result.stdout.splitlines() if str(text) in line), result.stdout)
+    return CheckResult(str(text) in result.stdout, claim, f"it printed {_short(telling) or 'nothing'}")
 
 
 def _run(lab: LabLike, who: str, script: str) -> CommandResult:
@@ -128,9 +129,10 @@ def _probe(lab: LabLike, who: str, target: str, port: int) -> tuple[bool | None,
 
 
 def _target(target: str, port: int) -> str:
-    return f"port {port} of {target}" if port else target
+    named = f"{target}, {target.meaning}" if isinstance(target, facts.Value) else target
+    return f"port {port} of {named}" if port else named
 
 
 def _short(text: str) -> str:
-    line = " / ".join(text.split("\n")).strip()
+    line = " / ".join(text.strip().split("\n"))
     return line if len(line) <= 200 else f"{line[:200]} ..."

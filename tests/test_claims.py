@@ -42,6 +42,7 @@ SABOTAGE = {
         S, "host1/web", "eth0", addresses=(Address("172.17.0.22/16"),)
     ),
     'has_address("host1", "docker0", "172.17.0.1/16")': change_link(S, "host1", "docker0", addresses=()),
+    'locally_administered("web", "eth0")': change_link(S, "host1/web", "eth0", mac="00:16:3e:00:00:04"),
     'no_address("host1", "veth5")': change_link(S, "host1", "veth5", addresses=(Address("172.17.0.5/16"),)),
     'route("web", "default", via=address_of("host1", "docker0"))': change_namespace(
         S, "host1/web", routes=(Route("default", "eth0", "172.17.0.254"),)
@@ -67,6 +68,7 @@ SABOTAGE = {
     ),
     'container_running("web")': with_web(state="exited"),
     'container_state("old", "exited")': dataclasses.replace(S, containers=()),
+    'container_exists("old")': dataclasses.replace(S, containers=()),
     'no_container("db")': with_web(name="db"),
     'networks("bridge", "host", "none")': dataclasses.replace(
         S, networks=(*S.networks, Network("host1", "x", "blue", "bridge"))

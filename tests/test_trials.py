@@ -86,3 +86,21 @@ def test_answer_looks_at_the_last_line_and_does_not_give_it_away(output, passed)
     result = evaluate('answer(other_end("web", "eth0"))', snapshot(), output=output)
     assert result.passed is passed
     assert "veth5" not in result.claim
+
+
+@pytest.mark.parametrize(
+    ("output", "passed"),
+    [("veth5\n", False), ("noise\n veth5 \n", False), ("veth55\n", True), ("", True), (None, True)],
+)
+def test_not_answer_is_for_a_likely_mistake(output, passed):
+    assert evaluate('not_answer(other_end("web", "eth0"))', snapshot(), output=output).passed is passed
+    assert evaluate('not_answer("")', snapshot(), output=output).passed is bool(output)
+
+
+def test_a_trial_shows_the_line_that_tells_and_what_an_address_means():
+    lab = FakeLab()
+    lab.answers["docker network inspect bridge"] = Step("", 0, '[\n  "Name": "bridge",\n  "Gateway": "172.17.0.1"\n]\n')
+    told = evaluate('prints("host1", "docker network inspect bridge", gateway_of("web"))', snapshot(), lab)
+    assert told.reason == 'it printed "Gateway": "172.17.0.1"'
+    told = evaluate('reaches("host1", address_of("web"), port=80)', snapshot(), lab)
+    assert told.claim == "host1 reaches port 80 of 172.17.0.2, the address of eth0 in web"

@@ -1,0 +1,71 @@
+"""A chapter in an IPython shell of this process, cell by cell over a real lab; what it shows is thrown away."""
+
+from __future__ import annotations
+
+import atexit
+import re
+from pathlib import Path
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from traitlets.config import Config
+
+from dnetkit import checks, magics, notebooks
+from dnetkit.checks import CheckResult
+from dnetkit.lab import Lab
+
+CHECK = re.compile(r"^%check\s+(?:--within[\s=]+(\S+)\s+)?(.+?)\s*$", re.MULTILINE)
+
+
+def code_cells(path: Path) -> list[dict[str, Any]]:
+    """The code cells of a notebook, in order."""
+    return [cell for cell in notebooks.read_notebook(path)["cells"] if cell["cell_type"] == "code"]
+
+
+def claims(source: str) -> list[tuple[str, float]]:
+    """The expressions that a cell checks, each with the seconds that it has to come true."""
+    return [(found[2], float(found[1] or magics.PATIENCE)) for found in CHECK.finditer(source)]
+
+
+class LiveNotebook:
+    """Runs cells; a context manager, so that no lab outlives it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> LiveNotebook:
+        config = Config()
+        config.HistoryManager.enabled = False
+        InteractiveShell.clear_instance()
+        self.shell = InteractiveShell.instance(config=config, ipython_dir=str(self._folder))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        magics.unload(self.shell)
+        atexit.unregister(self.shell.atexit_operations)
+        self.shell.restore_sys_module_state()
+        InteractiveShell.clear_instance()
+
+    def run(self, source: str) -> None:
+        """Run one cell; raises what it raised."""
+        with capture_output():
+            done = self.shell.run_cell(source, store_history=False)
+        if error := done.error_before_exec or done.error_in_exec:
+            raise error
+
+    def run_all(self, cells: list[dict[str, Any]]) -> None:
+        """Run cells one by one."""
+        for cell in cells:
+            self.run(notebooks.source_of(cell))
+
+    @property
+    def lab(self) -> Lab:
+        """The lab that the cells opened."""
+        lab = self.shell.user_ns["lab"]
+        assert isinstance(lab, Lab)
+        return lab
+
+    def judge(self, expression: str) -> CheckResult:
+        """Evaluate one check now, as %check does."""
+        return checks.evaluate(expression, self.lab.snapshot(), self.lab, self.shell.user_ns)
