@@ -69,6 +69,9 @@ def arrange_machine(name: str, addresses: dict[str, str], disk: str, stores: lis
     _tmpfs("/root", "700")
     _tmpfs("/var/lib", "755", disk)
     _etc(name, addresses)
+    # A new namespace takes this over from the machine, which routes if it has a Docker of its own. A newly installed
+    # host does not, and an engine up to 27 sets the policy of FORWARD only where it switches routing on itself.
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("0", encoding="ascii")
     if stores:
         place(stores, Path("/var/lib/docker"))
     socket.sethostname(name)
