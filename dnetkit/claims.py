@@ -378,7 +378,8 @@ def published(
         for p in there
         if (p.container_port, p.protocol) == (container_port, protocol) and host_port in (0, p.host_port)
     ]
-    seen = _list(f"{p.host_port} -> {p.container_port}/{p.protocol}" for p in there)
+    # Once for IPv4 and once for IPv6, as a rule: one port all the same.
+    seen = _list(dict.fromkeys(f"{p.host_port} -> {p.container_port}/{p.protocol}" for p in there))
     claim = (
         f"{f'port {host_port}' if host_port else 'a port'} of the host leads to {container_port}/{protocol} of {name}"
     )
