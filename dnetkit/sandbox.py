@@ -120,6 +120,8 @@ def sweep() -> list[DeadLab]:
         records = sorted(state_directory().glob("[0-9a-f]*.json"))
     for path in records:
         with contextlib.suppress(OSError), path.open("rb") as record:
+            if os.fstat(record.fileno()).st_uid != os.geteuid():
+                continue  # another user's: root may have come here with that user's HOME
             try:
                 fcntl.flock(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
