@@ -1,4 +1,4 @@
-"""`dnetkit clean` removes what dead labs of this user left, by id and lock, and says what; `dnetkit shell` passes on."""
+"""`dnetkit clean` removes what dead labs of this user left, by id and lock, and says what."""
 
 from __future__ import annotations
 
