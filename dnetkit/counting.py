@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from dnetkit.display import Html, joined, table, tag, wrap
 from dnetkit.matching import match, pair
 from dnetkit.model import Chain, Rule, Snapshot
-from dnetkit.words import label, rule
+from dnetkit.parts import PARTS
+from dnetkit.words import chain_name, label, rule
 
 __all__ = ["Count", "Counters", "counters"]
 
@@ -25,10 +26,8 @@ class Count:
     def place(self) -> str:
         """'nat POSTROUTING 1', and 'nat POSTROUTING policy' for what fell through to the policy."""
         one = self.counted
-        family = "ip6 " if one.family == 6 else ""
-        if isinstance(one, Chain):
-            return f"{family}{one.table} {one.name} policy"
-        return f"{family}{one.table} {one.chain} {one.position}"
+        number = "policy" if isinstance(one, Chain) else one.position
+        return f"{chain_name(one).replace('/', ' ')} {number}"
 
     @property
     def words(self) -> str:
@@ -93,12 +92,12 @@ def counters(before: Snapshot, after: Snapshot) -> Counters:
         pairs = pair(
             old.chains if old else (),
             space.after.chains,
-            lambda one: (one.family, one.backend, one.table, one.name),
+            *PARTS["chains"].keys,
         )
         pairs += pair(
             old.rules if old else (),
             space.after.rules,
-            lambda one: (one.family, one.backend, one.table, one.chain, one.text),
+            *PARTS["rules"].keys,
         )
         found = []
         for one in pairs:

@@ -10,8 +10,9 @@ from typing import Any
 from dnetkit.changes import Changes
 from dnetkit.counting import Counters, counters
 from dnetkit.matching import Match, Pair, Space, match, pair, steady
-from dnetkit.model import Change, Container, Route, Snapshot
+from dnetkit.model import Change, Container, Snapshot
 from dnetkit.notable import Notable
+from dnetkit.parts import PARTS
 from dnetkit.patch import apply
 from dnetkit.words import sentence
 
@@ -42,7 +43,7 @@ def _differences(matched: Match) -> Iterator[Change]:
     yield from _changes("snapshot", [header])
     yield from _changes("unavailable", pair(before.unavailable, after.unavailable, _itself))
     yield from _changes("machine", pair(before.machines, after.machines, _name), where=_name)
-    yield from _changes("namespace", matched.spaces, where=_name, apart=_PARTS)
+    yield from _changes("namespace", matched.spaces, where=_name, apart=("links", *PARTS))
     for space in matched.spaces:
         yield from _namespace(matched, space)
     networks = pair(before.networks, after.networks, _id)
@@ -69,40 +70,6 @@ def _id(one: Any) -> Hashable:
     return one.machine, one.id
 
 
-_PARTS = ("links", "routes", "neighbours", "forwarding", "chains", "rules", "sysctls", "unavailable")
-
-# For each part of a namespace: its subject, and what an object in it is recognised by, the surest sign first.
-_IDENTITY: dict[str, tuple[str, tuple[Key, ...]]] = {
-    "routes": (
-        "route",
-        (
-            _itself,
-            lambda one: (one.family, one.table, one.destination, one.metric, one.kind, one.device),
-            lambda one: _replaceable(one),  # noqa: PLW0108 - it is defined below
-        ),
-    ),
-    "neighbours": ("neighbour", (lambda one: (one.address, one.device),)),
-    "forwarding": (
-        "forwarding",
-        (
-            lambda one: (one.mac, one.bridge, one.device, one.vlan, one.remote),
-            lambda one: (one.mac, one.bridge, one.vlan) if one.bridge else None,
-        ),
-    ),
-    "chains": ("chain", (lambda one: (one.family, one.backend, one.table, one.name),)),
-    "rules": ("rule", (lambda one: (one.family, one.backend, one.table, one.chain, one.text),)),
-    "sysctls": ("sysctl", (lambda one: one[0],)),
-    "unavailable": ("unavailable", (_itself,)),
-}
-
-
-def _replaceable(route: Route) -> Hashable:
-    """IPv4 has one route for a destination, table and metric, whichever way it leads; so has a default route."""
-    if route.family == 4 or route.destination == "default":
-        return (route.family, route.table, route.destination, route.metric, route.kind)
-    return None
-
-
 def _namespace(matched: Match, space: Space) -> Iterator[Change]:
     name = space.now or space.was
     origin = space.was if space.now and space.was != space.now else ""
@@ -115,13 +82,13 @@ def _namespace(matched: Match, space: Space) -> Iterator[Change]:
             yield from _changes(
                 "address", pairs, where=lambda _: name, owner=link.after or link.before, origin=link.origin or origin
             )
-    for part, (subject, keys) in _IDENTITY.items():
+    for part, known in PARTS.items():
         befores = getattr(space.before, part, ())
         afters = getattr(space.after, part, ())
         if befores != afters:
-            seen = partial(matched.seen, space.was) if part in ("routes", "neighbours", "forwarding") else None
-            pairs = pair(befores, afters, *keys, seen=seen)
-            changes = _changes(subject, pairs, where=lambda _: name, origin=origin)
+            seen = partial(matched.seen, space.was) if known.named else None
+            pairs = pair(befores, afters, *known.keys, seen=seen)
+            changes = _changes(known.subject, pairs, where=lambda _: name, origin=origin)
             yield from _moved_rules(changes, pairs) if part == "rules" else changes
 
 
@@ -129,7 +96,7 @@ def _container(one: Pair) -> Iterator[Change]:
     old, new = one.before, one.after
     owner: Container = one.after or one.before
     for part, subject, key in (
-        ("endpoints", "endpoint", lambda endpoint: endpoint.network_id or endpoint.network),
+        ("endpoints", "endpoint", lambda endpoint: endpoint.network),
         ("ports", "port", _itself),
     ):
         befores, afters = getattr(old, part, ()), getattr(new, part, ())
@@ -155,21 +122,20 @@ def _changes(
             yield Change("added", subject, place, "", None, one.after, (), owner, "", one.place)
         elif one.after is None:
             yield Change("removed", subject, place, "", one.before, None, (), owner, origin)
+        elif fields := (("namespace",) if one.origin else ()) + _fields(one.before, one.after, apart):
+            was = one.origin or origin
+            yield Change("changed", subject, place, "", one.before, one.after, fields, owner, was, one.place)
         else:
-            fields = (("namespace",) if one.origin else ()) + _fields(one.before, one.after, apart)
-            change = Change(
-                "changed", subject, place, "", one.before, one.after, fields, owner, one.origin or origin, one.place
-            )
-            if fields:
-                yield change
-            else:
-                same.append((one.came, dataclasses.replace(change, fields=("place",))))
-    kept = steady([came for came, _ in same if came is not None])
-    yield from (change for came, change in same if came not in kept)
+            same.append(one)
+    kept = steady([one.came for one in same if one.came is not None])
+    for one in same if len(kept) < len(same) else ():
+        if one.came not in kept:
+            place = where(one.after)
+            yield Change("changed", subject, place, "", one.before, one.after, ("place",), owner, origin, one.place)
 
 
 def _fields(before: Any, after: Any, apart: tuple[str, ...] = ()) -> tuple[str, ...]:
-    if before == after:
+    if before is after or (not apart and before == after):
         return ()
     if isinstance(before, tuple):
         return ("value",)

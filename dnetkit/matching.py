@@ -8,11 +8,14 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dnetkit.model import Container, Endpoint, Link, LinkRef, Namespace, Snapshot
+from dnetkit.model import Link, LinkRef, Namespace, Network, Snapshot
 
 __all__ = ["Match", "Pair", "Space", "match", "pair", "steady"]
 
 Key = Callable[[Any], Hashable]
+
+_NAMING = ("device", "bridge", "port", "master", "peer", "parent", "link", "host_link", "namespace", "nexthops")
+"""The fields in which objects mention links and namespaces."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class Space(Pair):
-    """A namespace before and after, with the links that are in it afterwards, and those of before that ended."""
+    """A namespace before and after, with the links that are in it afterwards, and those of before that ended.
+
+    No links where it is called the same and has the same links: then nothing is to be said of them.
+    """
 
     before: Namespace | None
     after: Namespace | None
@@ -53,7 +59,7 @@ class Match:
     """Two snapshots with their namespaces and links paired.
 
     names: what a namespace of before is called afterwards. refs: the same for a link of before, by its namespace and
-    name.
+    name. renamed: whether any is called otherwise.
     """
 
     before: Snapshot
@@ -61,50 +67,54 @@ class Match:
     spaces: tuple[Space, ...]
     names: dict[str, str] = field(default_factory=dict)
     refs: dict[tuple[str, str], LinkRef] = field(default_factory=dict)
+    renamed: bool = False
 
     def seen(self, where: str, thing: Any) -> Any:
         """An object of before, in the namespace of that name, with everything it mentions called as it is afterwards.
 
         So that the renaming of one link is not a change of each route, neighbour and pair that names it.
         """
-        if isinstance(thing, Link):
-            return replace(
-                thing,
-                master=self._device(where, thing.master) if thing.master else thing.master,
-                peer=self._ref(thing.peer),
-                parent=self._ref(thing.parent),
-            )
-        if isinstance(thing, Endpoint):
-            return replace(thing, link=self._ref(thing.link), host_link=self._ref(thing.host_link))
-        if isinstance(thing, Container):
-            return replace(thing, namespace=self.names.get(thing.namespace, thing.namespace))
-        renamed = {
-            name: self._device(where, getattr(thing, name))
-            for name in ("device", "bridge")
-            if (where, getattr(thing, name, None)) in self.refs
-        }
-        changed = {name: device for name, device in renamed.items() if device != getattr(thing, name)}
-        return replace(thing, **changed) if changed else thing
+        if not self.renamed:
+            return thing
+        called = {}
+        for name in _NAMING:
+            if name == "bridge" and isinstance(thing, Network):
+                continue  # the engine's word for it, which it does not change
+            value = getattr(thing, name, None)
+            if value and (now := self._called(where, name, value)) != value:
+                called[name] = now
+        return replace(thing, **called) if called else thing
+
+    def _called(self, where: str, name: str, value: Any) -> Any:
+        if isinstance(value, LinkRef):
+            return self._ref(value)
+        if name == "nexthops":
+            return tuple(self.seen(where, hop) for hop in value)
+        if name == "namespace":
+            return self.names.get(value, value)
+        return self._device(where, value) if isinstance(value, str) else value
 
     def _device(self, where: str, name: str) -> str:
         found = self.refs.get((where, name))
         return found.name if found is not None and found.namespace == self.names.get(where) else name
 
-    def _ref(self, ref: LinkRef | None) -> LinkRef | None:
-        return None if ref is None else self.refs.get((ref.namespace, ref.name), ref)
+    def _ref(self, ref: LinkRef) -> LinkRef:
+        return self.refs.get((ref.namespace, ref.name), ref)
 
 
 def match(before: Snapshot, after: Snapshot) -> Match:
     """Pair the namespaces and the links of two snapshots."""
     spaces = _links(before, after, _spaces(before, after))
     names = {space.was: space.now for space in spaces if space.was and space.now}
-    refs = {
-        (one.origin or space.was, one.before.name): LinkRef(space.now, one.after.name, one.after.index)
-        for space in spaces
-        for one in space.links
-        if one.before and one.after
-    }
-    return Match(before, after, spaces, names, refs)
+    refs: dict[tuple[str, str], LinkRef] = {}
+    renamed = any(was != now for was, now in names.items())
+    for space in spaces:
+        for one in space.links:
+            if one.before is not None and one.after is not None:
+                was, now = one.before, one.after
+                refs[one.origin or space.was, was.name] = LinkRef(space.now, now.name, now.index)
+                renamed |= bool(one.origin) or (was.name, was.index) != (now.name, now.index)
+    return Match(before, after, spaces, names, refs, renamed)
 
 
 def pair(before: Sequence[Any], after: Sequence[Any], *keys: Key, seen: Key | None = None) -> list[Pair]:
@@ -186,7 +196,8 @@ def _links(before: Snapshot, after: Snapshot, spaces: Iterable[Pair]) -> tuple[S
     for one in spaces:
         old: Sequence[Link] = one.before.links if one.before else ()
         new: Sequence[Link] = one.after.links if one.after else ()
-        links = pair(old, new, lambda link: (link.index, link.kind))
+        same = one.before and one.after and one.before.name == one.after.name and old == new
+        links = [] if same else pair(old, new, lambda link: (link.index, link.kind))
         made.append(Space(one.before, one.after, one.came, one.place, links=tuple(links)))
     gone: dict[Hashable, list[tuple[Space, Link]]] = defaultdict(list)
     for space in made:
@@ -196,20 +207,23 @@ def _links(before: Snapshot, after: Snapshot, spaces: Iterable[Pair]) -> tuple[S
     moved: set[int] = set()
 
     def found(space: Space, one: Pair) -> Pair:
-        for candidate in gone.get((one.after.mac, one.after.kind), ()) if one.before is None else ():
+        for candidate in gone.get((one.after.mac, one.after.kind), ()):
             old, was = candidate
-            if not _replaced(old, space) and _same_end(before, was, after, one.after):
+            if old is not space and not _replaced(old, space) and _same_end(before, was, after, one.after):
                 gone[was.mac, was.kind].remove(candidate)
                 moved.add(id(was))
                 return replace(one, before=was, origin=old.was)
         return one
 
-    made = [
-        replace(space, links=tuple(one if one.after is None else found(space, one) for one in space.links))
-        for space in made
-    ]
+    def settled(space: Space) -> Space:
+        links = (one if one.before is not None else found(space, one) for one in space.links)
+        return replace(space, links=tuple(links))
+
+    made = [settled(space) if gone and space.links else space for space in made]
     return tuple(
         replace(space, links=tuple(one for one in space.links if one.after is not None or id(one.before) not in moved))
+        if moved and space.links
+        else space
         for space in made
     )
 

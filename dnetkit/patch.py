@@ -8,18 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from dnetkit.model import Change, Container, Namespace, Snapshot
+from dnetkit.parts import PARTS
 
 __all__ = ["apply"]
-
-_PARTS = {
-    "route": "routes",
-    "neighbour": "neighbours",
-    "forwarding": "forwarding",
-    "chain": "chains",
-    "rule": "rules",
-    "sysctl": "sysctls",
-    "unavailable": "unavailable",
-}
 
 
 def apply(before: Snapshot, changes: Iterable[Change]) -> Snapshot:
@@ -80,7 +71,9 @@ def _namespace(old: Namespace | None, new: Namespace, by_subject: Mapping[str, l
             and (one.before is None or (one.origin or one.where) == origin)
         ]
         links.append(replace(now, addresses=_members(link.addresses if link else (), addresses)))
-    parts: dict[str, Any] = {part: _members(getattr(old, part, ()), mine(subject)) for subject, part in _PARTS.items()}
+    parts: dict[str, Any] = {
+        part: _members(getattr(old, part, ()), mine(known.subject)) for part, known in PARTS.items()
+    }
     return replace(new, links=tuple(links), **parts)
 
 

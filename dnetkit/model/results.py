@@ -13,8 +13,8 @@ class Change:
     """One difference between two snapshots.
 
     verb: 'added', 'removed' or 'changed'. subject: the kind of object: 'machine', 'namespace', 'link', 'address',
-    'route', 'neighbour', 'forwarding', 'chain', 'rule', 'sysctl', 'network', 'container', 'endpoint', 'port',
-    'unavailable' (what could not be read) or 'snapshot' (when it was taken).
+    'network', 'container', 'endpoint', 'port', for a part of a namespace what `parts.PARTS` calls it ('route',
+    'neighbour', 'forwarding', 'rule', ...), 'unavailable' (what could not be read) or 'snapshot' (when it was taken).
     where: the namespace (or machine) it belongs to. before, after: the objects themselves, None where there is none.
     fields: for 'changed', the names of the fields that differ; 'namespace' for a link that moved, 'place' for
     another order. text: the change in one sentence.

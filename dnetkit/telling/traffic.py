@@ -1,0 +1,85 @@
+"""Tells what traffic left behind: what bridges and neighbours learned, who listens, what was translated; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dnetkit.model import Change, ForwardingEntry, LinkRef, Neighbour
+from dnetkit.telling.untold import Group, Untold
+from dnetkit.words import SIGNS, label, noun
+
+__all__ = ["connections", "forwarding", "neighbours", "sockets"]
+
+
+def forwarding(untold: Untold) -> Iterator[Group]:
+    """What bridges learned and forgot about who is behind which port."""
+    for verb, word in (("added", "learned"), ("removed", "forgot")):
+        learned = [one for one in untold.each("forwarding", verb) if (one.after or one.before).state == "learned"]
+        for where, bridge in dict.fromkeys((one.where, _bridge(one)) for one in learned):
+            mine = [one for one in learned if (one.where, _bridge(one)) == (where, bridge)]
+            for one in mine:
+                untold.take_one(one)
+            told = ", ".join(_behind(untold, where, one.after or one.before) for one in mine)
+            yield Group(SIGNS[verb], f"{bridge}{untold.place(where)} {word}: {told}", tuple(mine))
+    for change in untold.each("forwarding", "changed"):
+        if "device" in change.fields and change.after.bridge:
+            told = f"{_behind(untold, change.where, change.after)}, no longer behind {change.before.device}"
+            bridge = f"{change.after.bridge}{untold.place(change.where)}"
+            yield Group("~", f"{bridge} learned: {told}", tuple(untold.take_one(change)))
+
+
+def _bridge(change: Change) -> str:
+    return str((change.after or change.before).bridge or (change.after or change.before).device)
+
+
+def _behind(untold: Untold, where: str, entry: ForwardingEntry) -> str:
+    """'02:42:ac:11:00:02 behind vethX (web)'."""
+    link = untold.link(LinkRef(where, entry.device, 0))
+    peer = link.peer if link is not None else None
+    whose = f" ({peer.name if peer.namespace == where else label(peer.namespace)})" if peer is not None else ""
+    return f"{entry.mac} behind {entry.device}{whose}"
+
+
+def neighbours(untold: Untold) -> Iterator[Group]:
+    """What ARP and NDP learned, were told, or got no answer for."""
+    for change in untold.each("neighbour"):
+        mine = untold.take_one(change)
+        yield Group(SIGNS[change.verb], _neighbour_words(untold.who(change.where), change), tuple(mine))
+
+
+def _neighbour_words(who: str, change: Change) -> str:
+    one: Neighbour = change.after or change.before
+    if change.verb == "removed":
+        return f"{who} forgot that {one.address} is at {one.mac} ({one.device})"
+    if one.mac and one.state == "PERMANENT":
+        return f"{who} was told by hand: {one.address} is at {one.mac} ({one.device})"
+    if not one.mac and "proxy" in one.flags:
+        return f"{who} answers for {one.address} on {one.device} (proxy)"
+    if not one.mac:
+        return f"{who} asked for {one.address} on {one.device}: no answer ({one.state})"
+    if change.verb == "changed" and "mac" not in change.fields:
+        return change.text
+    old = change.before.mac if change.before is not None else ""
+    return f"{who} learned: {one.address} is at {one.mac} ({one.device})" + (f", no longer at {old}" if old else "")
+
+
+def sockets(untold: Untold) -> Iterator[Group]:
+    """Who listens, and no longer does."""
+    for change in untold.each("socket", "added", "removed"):
+        one = change.after or change.before
+        mine = untold.take_one(change)
+        names = ", ".join(dict.fromkeys(process.name for process in one.processes)) or "a process"
+        verb = "listens" if change.verb == "added" else "no longer listens"
+        host = f"[{one.local}]" if ":" in one.local else one.local
+        told = f"{names}{untold.place(change.where)} {verb} on {host}:{one.local_port}/{one.protocol}"
+        yield Group(SIGNS[change.verb], told, tuple(mine))
+
+
+def connections(untold: Untold) -> Iterator[Group]:
+    """Connections whose addresses were translated."""
+    for where in dict.fromkeys(one.where for one in untold.each("connection", "added")):
+        mine = [one for one in untold.each("connection", "added") if one.where == where]
+        for one in mine:
+            untold.take_one(one)
+        told = f"a {noun(mine[0].after)}" if len(mine) == 1 else f"{len(mine)} connections"
+        yield Group("+", f"{untold.who(where)} translated {told}", tuple(mine))
