@@ -84,9 +84,9 @@ def test_the_html_has_the_list_folded_away_and_signs_beside_the_colours() -> Non
     )
     after = change_namespace(snapshot(), "host1", links=(*snapshot().namespaces[0].links, *pair))
     html = diff(snapshot(), after)._repr_mimebundle_()["text/html"]
-    summary = '<details><summary><span class="dnk-added">+ veth pair created: v1 and v2</span></summary>'
-    assert summary in html
-    assert html.count('class="dnk-added">+ host1: new link') == 2
+    sign = '<span class="dnk-sign dnk-added">+</span>'
+    assert f"<details><summary>{sign} veth pair created: v1 and v2</summary>" in html
+    assert html.count(f"{sign} host1: new link") == 2
 
 
 def test_what_is_shown_is_no_markup_of_others() -> None:
