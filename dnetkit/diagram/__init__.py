@@ -133,9 +133,9 @@ class Diagram:
 
     def _legend(self) -> Html:
         """What the signs mean, where there are any."""
-        looks = {"added": "bold", "removed": "dashed, struck out", "changed": "dotted"}
+        looks = {"added": "added (bold)", "removed": "removed (dashed, struck out)", "changed": "changed"}
         signs = [
-            tag("span", tag("b", SIGNS[mark]), f" {mark} ({looks[mark]})", class_=f"dnk-{mark}")
+            tag("span", tag("b", SIGNS[mark]), f" {looks[mark]}", class_=f"dnk-{mark}")
             for mark in looks
             if mark in self.scene.marks
         ]

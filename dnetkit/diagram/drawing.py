@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TypeVar
 
 import graphviz  # type: ignore[import-untyped]  # it has no stubs
 
-from dnetkit.diagram import labels, nodes
+from dnetkit.diagram import labels, nodes, tips
 from dnetkit.diagram.dot import Dot, node_id
 from dnetkit.diagram.palette import BRIDGE, INK, LAN, LINE, MACHINE, MARKS, SIGNS
 from dnetkit.diagram.scene import Bridge, Cable, End, MachineBox, NetworkBox, Scene, Space
@@ -26,7 +27,7 @@ def draw(scene: Scene, direction: str = "TB") -> graphviz.Digraph:
         body=_Drawing(scene, direction).dot.lines,
         graph_attr={
             "rankdir": direction, "bgcolor": "transparent", "fontname": FONT, "nodesep": "0.28",
-            "ranksep": "0.55" if direction == "TB" else "0.45", "ordering": "out", "pad": "0.1",
+            "ranksep": "0.55" if direction == "TB" else "0.45", "pad": "0.1",
         },
         node_attr={"shape": "plain", "fontname": FONT, "fontsize": labels.NODE_SIZE, "fontcolor": INK},
         edge_attr={
@@ -73,7 +74,7 @@ class _Drawing:
             return
         frame = {"color": MARKS[box.mark] if box.mark else MACHINE, "penwidth": "2.5" if box.mark == "added" else "1"}
         frame |= {"style": "rounded,filled", "fillcolor": f"{MACHINE}0a", "margin": "12"}
-        with self.dot.inside(_cluster(box), tooltip=nodes.machine_tip(box), **frame):
+        with self.dot.inside(_cluster(box), tooltip=tips.machine(box), **frame):
             racks = self.scene.racks(box)
             racked = {space.name for spaces in racks.values() for space in spaces}
             for space in self.ordered(box.spaces):
@@ -81,29 +82,43 @@ class _Drawing:
                     self.space(space, box)
             for bridge, spaces in racks.items():
                 self.rack(box, bridge, spaces)
-            self.rows(box)
             for network in box.networks:
-                self.dot.node(node_id(network.key), nodes.network(network), nodes.network_tip(network))
+                self.dot.node(node_id(network.key), nodes.network(network), tips.network(network))
+            self.rows(box, racks)
 
     def rack(self, box: MachineBox, bridge: str, spaces: tuple[Space, ...]) -> None:
         """Many containers of one bridge in one frame, with one cable for all."""
         above, name = node_id(f"{box.machine.name}/{bridge}"), node_id(f"{box.machine.name}/on:{bridge}")
-        self.dot.node(name, nodes.rack(spaces, self.scene, self.direction), nodes.rack_tip(spaces, bridge))
+        self.dot.node(name, nodes.rack(spaces, self.scene, self.direction), tips.rack(spaces, bridge))
         up, down = self.sides()
         self.dot.edge(
             f"{above}:{down}", f"{name}:{up}", color=LAN, penwidth="4",
             tooltip=f"a veth pair for each of the {len(spaces)} containers",
         )  # fmt: skip
 
-    def rows(self, box: MachineBox) -> None:
-        """Namespaces that are joined to each other stand side by side."""
-        inside = {space.name for space in box.spaces}
-        joined = [cable for cable in self.scene.cables if cable.level and {cable.upper[0], cable.lower[0]} <= inside]
-        if joined:
-            with self.dot.inside(rank="same"):
-                for cable in joined:
-                    ends = [node_id(cable.upper[0]), node_id(cable.lower[0])]
-                    self.dot.edge(*self.ordered(ends), style="invis", label=" " * 12)  # room for the cable
+    def rows(self, box: MachineBox, racks: dict[str, tuple[Space, ...]]) -> None:
+        """Hold bridges in one row and what hangs on them in another, each in its order."""
+        own, racked = box.own, {spaces[0].name: bridge for bridge, spaces in racks.items()}
+        if own is None:
+            return
+        hidden = {space.name for spaces in racks.values() for space in spaces[1:]}
+        below = {
+            cable.lower[0] for cable in self.scene.cables if not cable.level and cable.upper[0] not in (own.name, "lan")
+        }
+        standing = [space for space in box.spaces if space is not own and not space.bridges]
+        standing = [space for space in standing if space.name not in hidden | below]
+        names = {
+            space.name: node_id(f"{box.machine.name}/on:{racked[space.name]}" if space.name in racked else space.name)
+            for space in standing
+        }
+        joined = {(names.get(one.upper[0]), names.get(one.lower[0])) for one in self.scene.cables if one.level}
+        bridges = [node_id(f"{own.name}/{bridge.key}") for bridge in own.bridges]
+        for row in ([*bridges, *(node_id(network.key) for network in box.networks)], list(names.values())):
+            if len(row) > 1:
+                with self.dot.inside(rank="same"):
+                    for pair in pairwise(row):
+                        room = {"label": " " * 12} if pair in joined else {}
+                        self.dot.edge(*self.ordered(pair), style="invis", **room)
 
     @staticmethod
     def framed(box: MachineBox) -> bool:
@@ -120,12 +135,12 @@ class _Drawing:
     def stack(self, space: Space, box: MachineBox) -> None:
         """The namespace's own node, and a node for each bridge in it."""
         name = node_id(space.name)
-        self.dot.node(name, nodes.space(space, box, self.scene, self.direction), nodes.space_tip(space, box))
+        self.dot.node(name, nodes.space(space, box, self.scene, self.direction), tips.space(space, box))
         for interface in space.interfaces:
             self.place(interface.end, name)
         for bridge in self.ordered(space.bridges):
             bridge_name = node_id(f"{space.name}/{bridge.key}")
-            self.dot.node(bridge_name, nodes.bridge(bridge, self.scene, self.direction), nodes.bridge_tip(bridge))
+            self.dot.node(bridge_name, nodes.bridge(bridge, self.scene, self.direction), tips.bridge(bridge))
             self.places[bridge.interface.end] = bridge_name
             for port in bridge.ports:
                 self.place(port.end, bridge_name, whole=self.scene.detail == "brief")
@@ -150,7 +165,7 @@ class _Drawing:
                     self.foot(space, bridge)
                 if space is not own and space.name not in hung:
                     shelf = self.shelf(space, box)
-                    steps = {"minlen": "2"} if own.bridges and not shelf else {}
+                    steps = {"weight": "0" if own.bridges else "1", "minlen": "2" if own.bridges and not shelf else "1"}
                     self.dot.edge(shelf or node_id(own.name), node_id(space.name), style="invis", **steps)
             for network in box.networks:
                 self.network(network, own)
@@ -166,6 +181,7 @@ class _Drawing:
             color=MARKS[bridge.mark] if bridge.mark in ("added", "removed") else LINE,
             style="dashed" if bridge.mark == "removed" else "solid",
             penwidth="2.5" if bridge.mark == "added" else "1.2",
+            weight="3",
             tooltip=f"{bridge.name} is an interface of {space.label}",
         )
 
@@ -181,7 +197,7 @@ class _Drawing:
         """A macvlan network stands between the interface that it is laid over and its containers."""
         up, down = self.sides()
         name = node_id(box.key)
-        look = {"style": "dotted", "color": MARKS[box.mark] if box.mark else BRIDGE}
+        look = {"style": "dotted", "color": MARKS[box.mark] if box.mark else BRIDGE, "weight": "3"}
         if box.parent is not None and box.parent in self.places:
             self.dot.edge(f"{node_id(own.name)}:{down}", f"{name}:{up}", **look)
         else:
@@ -196,7 +212,7 @@ class _Drawing:
             return  # it is one of many to the same frame
         up, down = self.sides()
         tail, head = self.places[cable.upper], self.places[cable.lower]
-        look = {**_cable(cable), "tooltip": nodes.cable_tip(cable)}
+        look = {**_cable(cable), "tooltip": tips.cable(cable)}
         if cable.kind != "veth":
             tail = tail.partition(":")[0]
         if cable.level:
@@ -224,7 +240,7 @@ def _cable(cable: Cable) -> dict[str, str]:
     """How a cable looks; a plain one as edges do anyway."""
     look = {} if cable.kind == "veth" else {"style": "dotted", "color": BRIDGE}
     if cable.down:
-        look |= {"penwidth": "1", "color": LINE}
+        look |= {"penwidth": "1", "color": LINE} if cable.kind == "veth" else {"color": LINE}
     if cable.mark:
         colour = MARKS[cable.mark]
         look |= {"color": colour, "fontcolor": colour, "label": f" {SIGNS[cable.mark]}"}

@@ -281,9 +281,13 @@ def _differences(item: Change) -> tuple[str, ...]:
     if "name" in fields:
         told.append(f"was {item.before.name}")
     if {"up", "state"} & set(fields):
-        before, after = item.before.state, item.after.state
-        plain = before != after and "UNKNOWN" not in (before, after)  # what lo and some others are, up or not
-        told.append(f"{before} → {after}" if plain else "set up" if item.after.up else "set down")
+        states = (item.before.state, item.after.state)
+        if "up" in fields and "UNKNOWN" in states:  # what lo and some others are, up or not
+            told.append("set up" if item.after.up else "set down")
+        elif states[0] != states[1]:
+            told.append(" → ".join(states))
+        else:
+            told.append("set up" if item.after.up else "set down")
     if "master" in fields:
         told.append(f"was a port of {item.before.master}" if item.before.master else "now a port")
     for name in fields:

@@ -35,20 +35,14 @@ from dnetkit.diagram.palette import (
     SIGNS,
     tint,
 )
-from dnetkit.diagram.scene import Bridge, Cable, Guest, Interface, MachineBox, NetworkBox, Scene, Space, called, counted
+from dnetkit.diagram.scene import Bridge, Guest, Interface, MachineBox, NetworkBox, Scene, Space, counted
 
 __all__ = [
     "bridge",
-    "bridge_tip",
-    "cable_tip",
     "lan",
-    "machine_tip",
     "network",
-    "network_tip",
     "rack",
-    "rack_tip",
     "space",
-    "space_tip",
 ]
 
 
@@ -80,7 +74,7 @@ def bridge(shown: Bridge, scene: Scene, direction: str) -> Label:
         *(_in_heading(address, mark, shown.mark) for address, mark in interface.addresses),
         *(text(told, HEADING, SMALL) for told in interface.was),
     ]
-    if interface.trouble and shown.ports:
+    if interface.trouble and shown.ports and not interface.was:
         title.append(text(interface.trouble, HEADING, SMALL))
     if scene.detail == "brief":
         title.append(text(counted(len(shown.ports) + shown.hidden, "port"), HEADING, SMALL))
@@ -293,53 +287,3 @@ def network(box: NetworkBox) -> Label:
     return grid(
         [row([cell(title, cellpadding=5)])], border=1, color=colour, style=style, cellborder=0, bgcolor=tint(BRIDGE)
     )
-
-
-# --- what is said when the pointer rests on it
-
-
-def machine_tip(box: MachineBox) -> str:
-    """One line about a machine."""
-    return " ".join(f"{box.machine.name} {box.machine.address} {box.machine.engine}".split())
-
-
-def space_tip(shown: Space, box: MachineBox) -> str:
-    """One line about a namespace."""
-    who = ", ".join(
-        f"{guest.container.name} ({guest.container.image}, {guest.container.state})" for guest in shown.guests
-    )
-    what = (
-        f"{shown.label}: the namespace of {box.machine.name} itself" if shown is box.own else f"namespace {shown.label}"
-    )
-    return "; ".join([what, *([who] if who else []), *map(_interface_tip, shown.interfaces)])
-
-
-def bridge_tip(shown: Bridge) -> str:
-    """One line about a bridge."""
-    carried = f", network {shown.network.name}" if shown.network else ""
-    return f"bridge {_interface_tip(shown.interface)}{carried}, {len(shown.ports) + shown.hidden} ports"
-
-
-def rack_tip(spaces: Sequence[Space], bridge: str) -> str:
-    """One line about the containers in a frame."""
-    return f"{len(spaces)} containers on {bridge}: {', '.join(space.label for space in spaces)}"
-
-
-def network_tip(box: NetworkBox) -> str:
-    """One line about a network."""
-    return f"{box.network.driver} network {box.network.name}"
-
-
-def cable_tip(cable: Cable) -> str:
-    """One line about a cable."""
-    kind = "veth pair" if cable.kind == "veth" else cable.kind
-    state = ", down" if cable.down else ""
-    mark = f" ({cable.mark})" if cable.mark else ""
-    one, other = (f"{called(end[1])} in {called(end[0])}" for end in (cable.upper, cable.lower))
-    return f"{kind}: {one} and {other}{state}{mark}"
-
-
-def _interface_tip(one: Interface) -> str:
-    link = one.link
-    addresses = " ".join(address for address, _ in one.addresses)
-    return " ".join(f"{one.name} index {link.index} {link.mac} mtu {link.mtu} {link.state} {addresses}".split())

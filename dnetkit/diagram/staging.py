@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from ipaddress import ip_interface
 
 from dnetkit.diagram.marks import CHANGED, REMOVED, Marked
+from dnetkit.diagram.ordering import Order, bridge_order, natural
 from dnetkit.diagram.scene import (
     Bridge,
     Cable,
@@ -22,22 +22,12 @@ from dnetkit.diagram.scene import (
 )
 from dnetkit.model import Container, Link, Machine, Namespace, Network
 
-__all__ = ["natural", "stage"]
+__all__ = ["stage"]
 
 # Devices that some kernels put into every namespace.
 _FALLBACK = frozenset(
     {"ipip", "sit", "ip6tnl", "gre", "gretap", "erspan", "ip_vti", "ip6_vti", "ip6gre", "vti", "vti6"}
 )
-
-
-def natural(text: str) -> tuple[tuple[int, int, str], ...]:
-    """For sorting: 'c2' comes before 'c10'."""
-    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", text) if part)
-
-
-def bridge_order(title: str) -> tuple[object, ...]:
-    """docker0 first, then by name."""
-    return (title != "docker0", natural(title))
 
 
 def stage(marked: Marked, detail: str = "normal") -> Scene:
@@ -49,7 +39,10 @@ class _Stage:
     def __init__(self, marked: Marked, detail: str) -> None:
         self.marked, self.state, self.detail = marked, marked.state, detail
         self.links = {(space.name, link.name): link for space in self.state.namespaces for link in space.links}
-        self.order = self.columns()
+        self.order = Order(self.state)
+        self.other = {one: other for wire in marked.wires for one, other in (wire[:2], wire[1::-1])}
+        self.sockets: dict[End, int] = {}
+        self.on_networks = {end for network in self.state.networks for end in self.ends_on(network)}
         self.homes: dict[str, list[Container]] = {}
         for container in self.state.containers:
             home = marked.homes[container.machine, container.id]
@@ -75,6 +68,7 @@ class _Stage:
 
     def machine(self, machine: Machine) -> MachineBox:
         inside = [space for space in self.state.namespaces if space.machine == machine.name and space.kind != "lan"]
+        inside.sort(key=lambda space: space.name != machine.name)  # its bridges give an order to what hangs on them
         spaces = [self.space(space) for space in inside]
         present = {space.name for space in inside}
         spaces += [
@@ -85,7 +79,7 @@ class _Stage:
         published = (shown for space in spaces for guest in space.guests for shown in self.published(space, guest))
         return MachineBox(
             machine,
-            spaces=tuple(sorted(spaces, key=_space_order)),
+            spaces=tuple(sorted(spaces, key=self.space_order)),
             networks=tuple(self.networks(machine)),
             published=tuple(sorted(published, key=lambda one: (natural(one.container), one.port))),
             mark=self.marked.mark("machine", machine.name),
@@ -104,26 +98,30 @@ class _Stage:
             for route in space.routes
             if route.destination == "default" and route.gateway and route.table == "main"
         )
+        bridges = sorted(
+            (self.bridge(one, interfaces) for one in interfaces.values() if one.link.kind == "bridge"),
+            key=lambda bridge: bridge_order(bridge.title),
+        )
+        for port in [port for bridge in bridges for port in bridge.ports]:
+            self.sockets[port.end] = len(self.sockets)
+        own = [one for one in interfaces.values() if one.link.kind != "bridge" and one.link.master not in interfaces]
         return Space(
             name=space.name,
             label=called(space.label),
             kind=space.kind,
             machine=space.machine,
             mark=mark,
-            interfaces=tuple(
-                one for one in interfaces.values() if one.link.kind != "bridge" and one.link.master not in interfaces
-            ),
-            bridges=tuple(
-                sorted(
-                    (self.bridge(one, interfaces) for one in interfaces.values() if one.link.kind == "bridge"),
-                    key=lambda bridge: bridge_order(bridge.title),
-                )
-            ),
+            interfaces=tuple(sorted(own, key=self.interface_order)),
+            bridges=tuple(bridges),
             guests=guests,
             forwards=settings.get("net.ipv4.ip_forward") == "1" if "net.ipv4.ip_forward" in settings else None,
             forwarding_mark=self.marked.mark("forwarding", space.name),
             gateways=tuple(gateways) if mark != REMOVED else (),
         )
+
+    def space_order(self, space: Space) -> tuple[object, ...]:
+        """The machine's own first, then as they stand beside each other."""
+        return (space.kind not in ("host", "client"), self.order.of(space.name, self.homes.get(space.name, ())))
 
     def resting(self, home: str, containers: list[Container]) -> Space:
         """The place of a container that is not running: it has no namespace."""
@@ -168,7 +166,8 @@ class _Stage:
             if self.detail == "full" or not address.cidr.lower().startswith("fe80")
         )
         note = ""
-        if link.kind == "veth" and link.peer is None and link.peer_index and not gone:
+        lost = link.kind == "veth" and link.peer is None and link.peer_index and not gone
+        if lost and (space.name, link.name) not in self.on_networks:
             note = "its other end is out of sight"
         elif link.kind not in ("veth", "bridge", "ether", "loopback"):
             details = [f"{name} {value}" for name, value in link.parameters]
@@ -178,42 +177,21 @@ class _Stage:
         return Interface(space.name, link, self.marked.mark(*key), addresses, self.marked.was.get(key, ()), note)
 
     def bridge(self, interface: Interface, interfaces: dict[str, Interface]) -> Bridge:
-        network = self.network_of(interface.space, interface.link.name)
-        ports = [one for one in interfaces.values() if one.link.master == interface.link.name]
-        return Bridge(interface, network, tuple(sorted(ports, key=self.port_order)), interface.mark)
+        network = self.order.network(interface.space, interface.link.name)
+        ports = sorted(
+            (one for one in interfaces.values() if one.link.master == interface.link.name), key=self.port_order
+        )
+        return Bridge(interface, network, tuple(ports), interface.mark)
 
     def port_order(self, port: Interface) -> tuple[object, ...]:
-        """By what is plugged in, in the order in which that is drawn, so that cables do not cross."""
-        peer = port.link.peer
-        return (*self.order.get(peer.namespace if peer else "", ((9, ()), ())), natural(port.link.name))
+        """By what is plugged in, as that is drawn; what was removed comes before what took its place."""
+        other = self.other.get(port.end)
+        place = self.order.of(other[0]) if other is not None else ()
+        return (other is None, place, port.mark != REMOVED, natural(port.link.name))
 
-    def columns(self) -> dict[str, tuple[object, ...]]:
-        """For each namespace what it is sorted by: the first bridge that it hangs on, then its own name."""
-        bridges = sorted(
-            (bridge_order(self.bridge_title(space, link)), space.name, link.name)
-            for space in self.state.namespaces
-            for link in space.links
-            if link.kind == "bridge"
-        )
-        place = {(space, name): number for number, (_, space, name) in enumerate(bridges)}
-        found: dict[str, int] = {}
-        for space in self.state.namespaces:
-            for link in space.links:
-                if link.peer is not None and link.master is not None:
-                    here = place.get((space.name, link.master), len(place))
-                    found[link.peer.namespace] = min(here, found.get(link.peer.namespace, len(place)))
-        return {
-            space.name: ((found.get(space.name, len(place)), natural(space.label)), natural(space.name))
-            for space in self.state.namespaces
-        }
-
-    def bridge_title(self, space: Namespace, link: Link) -> str:
-        network = self.network_of(space.name, link.name)
-        return network.name if network is not None and network.name != "bridge" else link.name
-
-    def network_of(self, space: str, bridge: str) -> Network | None:
-        """The Docker network that a bridge carries."""
-        return next((one for one in self.state.networks if one.machine == space and one.bridge == bridge), None)
+    def interface_order(self, one: Interface) -> tuple[object, ...]:
+        """By the place of the port that it is plugged into, then by its number."""
+        return (self.sockets.get(self.other.get(one.end, one.end), len(self.sockets)), one.link.index, one.link.name)
 
     def networks(self, machine: Machine) -> Iterable[NetworkBox]:
         for network in sorted(self.state.networks, key=lambda one: (natural(one.name), one.id)):
@@ -243,11 +221,12 @@ class _Stage:
     def cables(self, lan: Space | None, boxes: tuple[MachineBox, ...]) -> tuple[Cable, ...]:
         heights: dict[End, int] = {}
         for space in [*([lan] if lan else []), *(space for box in boxes for space in box.spaces)]:
-            ground = {"lan": 0, "host": 2, "client": 2}.get(space.kind, 4)
+            ground = {"lan": 0, "host": 2, "client": 2}.get(space.kind, 4 if space.bridges else 6)
             heights |= {one.end: ground for one in space.interfaces}
             for bridge in space.bridges:
                 heights |= {one.end: ground + 1 for one in (bridge.interface, *bridge.ports)}
         covered = {(end, box.parent) for machine in boxes for box in machine.networks for end in box.ends}
+        order = {space.name: number for number, space in enumerate(space for box in boxes for space in box.spaces)}
         made = []
         for one, other, kind in self.marked.wires:
             known = one in heights and other in heights
@@ -255,11 +234,12 @@ class _Stage:
             if not known or inside or (other, one) in covered:
                 continue
             upper, lower = (one, other) if kind != "veth" else sorted([one, other], key=lambda end: (heights[end], end))
+            level = kind == "veth" and heights[one] == heights[other] and one[0] != other[0]
+            if level and order.get(lower[0], -1) < order.get(upper[0], -1):
+                upper, lower = lower, upper
             mark = self.marked.mark("wire", one, other, kind)
             down = mark != REMOVED and any(_down(self.links[end]) for end in (one, other))
-            level = kind == "veth" and heights[one] == heights[other] and one[0] != other[0]
             made.append(Cable(upper, lower, kind, mark, down, level))
-        order = {space.name: number for number, space in enumerate(space for box in boxes for space in box.spaces)}
         return tuple(sorted(made, key=lambda one: (order.get(one.lower[0], -1), natural(one.lower[1]), one.upper)))
 
     def subnet(self) -> str:
@@ -278,8 +258,3 @@ def _down(link: Link) -> bool:
 
 def _machine_order(machine: Machine) -> tuple[object, ...]:
     return (machine.kind != "host", natural(machine.name))
-
-
-def _space_order(space: Space) -> tuple[object, ...]:
-    place = ("host", "client", "container", "named")
-    return (place.index(space.kind) if space.kind in place else len(place), natural(space.label))
