@@ -82,6 +82,10 @@ _HINTS: tuple[tuple[re.Pattern[str], Hint], ...] = (
         re.compile(r"Network is unreachable"),
         lambda _: "No route leads there: `ip route` shows where this machine can send.",
     ),
+    (
+        re.compile(r"Pool overlaps with other one"),
+        lambda _: "Another network has that range: `docker network ls`, and `docker network inspect NAME` says which.",
+    ),
     (re.compile(r"network (\S+) not found"), lambda _: "`docker network ls` lists the networks."),
     (
         re.compile(r"(?i)unknown (?:shorthand )?flag"),

@@ -29,8 +29,13 @@ _INTERRUPT = "interrupted here"
 
 _KINDS: dict[str, type[errors.DnetkitError]] = {
     "sandbox": errors.SandboxError,
+    "ended": errors.LabError,
     "unknown": errors.UnknownMachine,
     "agent": errors.AgentError,
+}
+_HINTS = {
+    "sandbox": "`dnetkit doctor` tells what this machine can do.",
+    "ended": "`%lab restart` in a notebook, or `lab.restart()`, makes the lab afresh.",
 }
 
 
@@ -310,8 +315,7 @@ class Stream:
             )
         if error["kind"] == "syntax":
             raise errors.UsageError(f"This is not a complete script; nothing of it was run.\n{error['message']}")
-        hint = "`dnetkit doctor` tells what this machine can do." if error["kind"] == "sandbox" else ""
-        raise _KINDS.get(error["kind"], errors.AgentError)(error["message"], hint)
+        raise _KINDS.get(error["kind"], errors.AgentError)(error["message"], _HINTS.get(error["kind"], ""))
 
     def close(self) -> None:
         """Stop listening."""

@@ -185,6 +185,8 @@ class Agent:
     def _machine(self, name: str) -> Machine:
         if name not in self._machines:
             raise Refused("unknown", f"there is no machine {name!r}; there are: {', '.join(self._machines)}")
+        if not self._machines[name].alive:
+            raise Refused("ended", f"{name} has ended: its first process is gone")
         return self._machines[name]
 
     def _engine(self, name: str) -> Engine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -17,6 +18,8 @@ __all__ = ["LAN", "Machine", "make_machines"]
 LAN = "lan0"
 """The bridge in the lab's own namespace that all machines hang on."""
 
+_RUNNING = f"{mounts.BASE}/running"  # inside a machine
+
 
 @dataclass
 class Machine:
@@ -30,6 +33,11 @@ class Machine:
     address: str
     pid: int
     environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def alive(self) -> bool:
+        """Whether its first process lives."""
+        return os.path.exists(f"/proc/{self.pid}/ns/net")  # one that has ended but is not waited for has none
 
     def enter(self, *command: str) -> list[str]:
         """The argv that runs `command` inside this machine."""
@@ -99,6 +107,17 @@ def _wire(netlink: Netlink, machine: Machine, prefix: int) -> None:
         os.close(namespace)
 
 
+def _for_ever() -> list[str]:
+    """What flock(1) waits for without end: a lock that it holds itself, by an open file that it inherits.
+
+    A machine lives as long as this program, so it is none that a learner would end by name, as sleep would be.
+    """
+    held = os.open(_RUNNING, os.O_RDONLY | os.O_CREAT, 0o600)
+    os.set_inheritable(held, True)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    return [_RUNNING, "true"]
+
+
 def _clone_machine(machine: dict[str, Any], addresses: dict[str, str], config: dict[str, Any]) -> tuple[int, IO[bytes]]:
     """The pid of the machine's first process, and a file that ends when that is set up; it holds the error, if any."""
     tini = shutil.which("tini") or "/usr/bin/tini"
@@ -116,7 +135,7 @@ def _clone_machine(machine: dict[str, Any], addresses: dict[str, str], config: d
             os.dup2(null, 1)
             stores = config["stores"] if machine["kind"] == "host" else []
             mounts.arrange_machine(machine["name"], addresses, config["disk"], stores)
-            os.execv(tini, [tini, "--", "sleep", "infinity"])  # noqa: S606 - an argv; closes `write`: that is the sign
+            os.execv(tini, [tini, "--", "flock", *_for_ever()])  # noqa: S606 - an argv; closes `write`: that is the sign
         except BaseException as error:
             os.write(write, f"{type(error).__name__}: {error}".encode())
         os._exit(70)
