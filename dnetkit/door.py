@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dnetkit.errors import DnetkitError
+from dnetkit.errors import DnetkitError, UsageError
 from dnetkit.session import Session
 
 __all__ = ["Door", "address_of", "open_labs"]
@@ -64,18 +64,20 @@ class Door:
                 threading.Thread(target=self._serve, args=(caller,), daemon=True).start()
 
     def _serve(self, caller: socket.socket) -> None:
-        with caller, contextlib.suppress(OSError, ValueError, KeyError):
+        with caller, contextlib.suppress(OSError):
             credentials = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
             if struct.unpack("3i", credentials)[1] not in (os.getuid(), 0):
                 return
-            with caller.makefile("r", encoding="utf-8") as lines:
-                wanted = json.loads(lines.readline())
+            with caller.makefile("r", encoding="utf-8", errors="replace") as lines:
                 try:
-                    machine, container = self._resolve(wanted["machine"])
+                    name, size = _wanted(lines.readline())
+                    machine, container = self._resolve(name)
                     _say(caller, {"open": container or machine})
-                    self._terminal(caller, lines, machine, container, wanted["size"])
+                    self._terminal(caller, lines, machine, container, size)
                 except DnetkitError as error:
                     _say(caller, {"error": error.message, "hint": error.hint})
+                finally:
+                    caller.shutdown(socket.SHUT_RDWR)  # who still waits for a line must let go before it can be closed
 
     def _terminal(self, caller: socket.socket, lines: Any, machine: str, container: str, size: Any) -> None:
         with self._session.request("terminal", machine=machine, container=container, size=size) as stream:
@@ -87,13 +89,22 @@ class Door:
                         stream.send(**{key: message[key] for key in ("data", "size") if key in message})
                 stream.send(end="all")
 
-            reader = threading.Thread(target=pass_in, daemon=True)
-            reader.start()
+            threading.Thread(target=pass_in, name="dnetkit-door-in", daemon=True).start()
             done = stream.wait(lambda message: _say(caller, {"data": message["data"]}))
             _say(caller, {"status": done["status"]})
-            with contextlib.suppress(OSError):
-                caller.shutdown(socket.SHUT_RDWR)
-            reader.join()
+
+
+def _wanted(line: str) -> tuple[str, list[int]]:
+    """The name and the terminal's size that a caller asks for. Raises UsageError for anything else."""
+    try:
+        wanted = json.loads(line)
+        rows, columns = wanted["size"]
+        name = wanted["machine"]
+        if not (isinstance(name, str) and 0 < int(rows) < 1 << 16 and 0 < int(columns) < 1 << 16):
+            raise ValueError(line)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError('A caller says {"machine": NAME, "size": [ROWS, COLUMNS]} first.') from error
+    return name, [int(rows), int(columns)]
 
 
 def _say(caller: socket.socket, message: dict[str, Any]) -> None:
