@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from dnetkit.model import Change, File, Link, LinkRef
@@ -48,6 +49,10 @@ def differences(change: Change) -> list[str]:
     for field in change.fields:
         if field == "place":
             told.append("moved within its chain" if change.subject == "rule" else "listed in another order")
+        elif field == "taken":
+            told.append(f"taken {after.taken - before.taken:.1f} s later")
+        elif field == "duration":
+            told.append(f"took {before.duration * 1000:.0f} ms, then {after.duration * 1000:.0f} ms")
         elif field == "files":
             told += _files(before.files, after.files)
         elif not (change.subject == "link" and field in ("namespace", "name", "up", "state", "master")):
@@ -87,24 +92,45 @@ def _why(link: Link) -> str:
 
 
 def _field(field: str, before: Any, after: Any) -> list[str]:
+    """What is different about one field; a field that has fields, or settings by name, is told by those that differ."""
     word = field.replace("_", " ")
+    if dataclasses.is_dataclass(before) and type(before) is type(after) and not isinstance(before, LinkRef):
+        names = [one.name for one in dataclasses.fields(before)]
+        apart = [name for name in names if getattr(before, name) != getattr(after, name)]
+        return [
+            f"{word} {told}" for name in apart for told in _field(name, getattr(before, name), getattr(after, name))
+        ]
     if isinstance(before, tuple) and isinstance(after, tuple):
+        if before and after and all(isinstance(one, tuple) for one in before + after):
+            old, new = dict(before), dict(after)
+            keys = [key for key in dict.fromkeys((*old, *new)) if old.get(key) != new.get(key)]
+            return [f"{key} {_value(old.get(key))} -> {_value(new.get(key))}" for key in keys] or [f"{word} reordered"]
         gone = [f"-{_value(one)}" for one in before if one not in after]
-        new = [f"+{_value(one)}" for one in after if one not in before]
-        return [f"{word} {' '.join(gone + new) or 'in another order'}"]
+        new_ones = [f"+{_value(one)}" for one in after if one not in before]
+        return [f"{word} {' '.join(gone + new_ones) or 'in another order'}"]
     return [f"{word} {_value(before)} -> {_value(after)}"]
 
 
 def _value(value: Any) -> str:
     if isinstance(value, LinkRef):
         return f"{value.name} in {label(value.namespace)}"
-    if value is None or value == "":
+    if value is None or value in ("", ()):
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
-        return "=".join(map(str, value)) if value else "none"
-    return str(getattr(value, "cidr", value))
+        return "=".join(map(_value, value))
+    if dataclasses.is_dataclass(value):
+        return " ".join(filter(None, (_part(value, one) for one in dataclasses.fields(value))))
+    return str(value)
+
+
+def _part(value: Any, field: dataclasses.Field[Any]) -> str:
+    """One field of a small object, where it says something: 'pvid', '10'."""
+    part = getattr(value, field.name)
+    if part in (field.default, ()):
+        return ""
+    return field.name if part is True else _value(part)
 
 
 def _files(before: tuple[File, ...], after: tuple[File, ...]) -> list[str]:

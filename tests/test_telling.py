@@ -11,6 +11,7 @@ from dnetkit.diff import Changes, diff
 from dnetkit.lab import Lab
 from dnetkit.model import (
     Address,
+    BridgePort,
     Connection,
     Container,
     File,
@@ -18,9 +19,11 @@ from dnetkit.model import (
     Link,
     LinkRef,
     Namespace,
+    Neighbour,
     Process,
     Snapshot,
     Socket,
+    Vlan,
 )
 
 
@@ -99,9 +102,45 @@ def test_what_is_shown_is_no_markup_of_others() -> None:
 
 
 def test_many_containers_go_in_one_line() -> None:
-    many = tuple(Container("host1", f"id{n}", f"c{n}", "busybox", "exited") for n in range(9))
+    many = tuple(Container("host1", f"id{n}", f"c{n}", "busybox", "exited") for n in range(12))
     before = replace(snapshot(), containers=(*snapshot().containers, *many))
-    assert headlines(diff(before, snapshot())) == ["- 9 containers removed: c0, c1, c2, c3, c4 and 4 more"]
+    assert headlines(diff(before, snapshot())) == ["- 12 containers removed: c0, c1, c2, c3, c4 and 7 more"]
+
+
+def test_what_is_inside_a_field_is_told_and_not_the_object() -> None:
+    port = BridgePort(1, "forwarding", 2, 32, ("flood", "learning"))
+    before = change_link(snapshot(), "host1", "veth5", port=port, parameters=(("mode", "bridge"),))
+    after = change_link(
+        before,
+        "host1",
+        "veth5",
+        port=replace(port, flags=("flood",), state="disabled"),
+        parameters=(("mode", "private"),),
+        vlans=(Vlan(10, pvid=True),),
+    )
+    (told,) = headlines(diff(before, after))
+    assert (
+        told
+        == "~ veth5: mode bridge -> private, port state forwarding -> disabled, port flags -learning, vlans +10 pvid"
+    )
+
+
+def test_what_was_forgotten_together_is_told_together() -> None:
+    known = tuple(Neighbour(f"172.17.0.{n}", "docker0", f"aa:00:00:00:00:0{n}", "STALE") for n in (2, 3))
+    before = change_namespace(snapshot(), "host1", neighbours=known)
+    told = "- host1 forgot on docker0: 172.17.0.2 at aa:00:00:00:00:02, 172.17.0.3 at aa:00:00:00:00:03"
+    assert headlines(diff(before, change_namespace(before, "host1", neighbours=()))) == [told]
+
+
+def test_an_answer_that_came_late_was_learned() -> None:
+    asked = Neighbour("172.17.0.9", "docker0", "", "FAILED")
+    before = change_namespace(snapshot(), "host1", neighbours=(asked,))
+    after = change_namespace(before, "host1", neighbours=(replace(asked, mac="aa:00:00:00:00:09", state="REACHABLE"),))
+    assert headlines(diff(before, after)) == ["+ host1 learned: 172.17.0.9 is at aa:00:00:00:00:09 (docker0)"]
+    assert not diff(after, before)  # an entry that fails again does so by a timer
+    other = change_namespace(before, "host1", neighbours=(replace(asked, mac="aa:00:00:00:00:10", state="STALE"),))
+    (told,) = headlines(diff(after, other))
+    assert told.endswith("is at aa:00:00:00:00:10 (docker0), no longer at aa:00:00:00:00:09")
 
 
 def test_a_changed_file_is_told_by_its_lines() -> None:
@@ -200,7 +239,7 @@ BY_HAND = {
         "~ v0 in blue: UP -> DOWN",
         "- v1 no longer has address 10.0.0.2/24",
         "- red lost its route 10.0.0.0/24 dev v1",
-        "- blue forgot that 10.0.0.2 is at MAC (v0)",
+        "- blue forgot on v0: 10.0.0.2 at MAC",
     ],
     "ip link set v1 name uplink": ["~ v1 is now called uplink"],
     "ip netns del blue; ip netns del red": [

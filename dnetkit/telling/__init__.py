@@ -17,10 +17,11 @@ __all__ = ["TELLERS", "Group", "tell"]
 
 TELLERS: tuple[Callable[[Untold], Iterator[Group]], ...] = (
     docker.engines,
+    docker.new_networks,
     docker.containers,
     docker.endpoints,
     docker.dns,
-    docker.networks,
+    docker.gone_networks,
     links.namespaces,
     links.bridges,
     links.pairs,

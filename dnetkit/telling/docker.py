@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dnetkit.model import Change, Container, Endpoint
+from dnetkit.model import Change, Container, Endpoint, Network
 from dnetkit.telling.untold import Group, Untold, gone_words, link_refs, own_namespace
 from dnetkit.words import SIGNS, label, reason
 
-__all__ = ["containers", "dns", "endpoints", "engines", "networks"]
+__all__ = ["containers", "dns", "endpoints", "engines", "gone_networks", "new_networks"]
 
 _MANY = 5
 """Up to so many containers that were removed are told one by one."""
@@ -41,7 +41,8 @@ def _many_removed(groups: list[Group]) -> Group:
     names = [group.members[0].before.name for group in groups]
     running = any(one.subject == "namespace" for one in members)
     gone = "; gone with them: their network namespaces and links" if running else ""
-    named = f"{', '.join(names[:_MANY])} and {len(names) - _MANY} more"
+    named = ", ".join(names if len(names) < 2 * _MANY else names[:_MANY])
+    named += f" and {len(names) - _MANY} more" if len(names) >= 2 * _MANY else ""
     return Group("-", f"{len(names)} containers removed: {named}{gone}", members)
 
 
@@ -206,20 +207,30 @@ def dns(untold: Untold) -> Iterator[Group]:
         yield Group("+", told, tuple(mine))
 
 
-def networks(untold: Untold) -> Iterator[Group]:
-    """Networks that were created or removed, each with its bridge."""
-    for change in untold.each("network", "added", "removed"):
-        one = change.after or change.before
-        mine = untold.take_one(change)
-        bridge = {(one.machine, one.bridge)} if one.bridge else set()
-        mine += untold.with_links(bridge, change.verb)
+def new_networks(untold: Untold) -> Iterator[Group]:
+    """Networks that were created, before the containers that joined them."""
+    for change in untold.each("network", "added"):
+        mine, bridged = _with_bridge(untold, change)
+        one: Network = change.after
+        addresses = [other.after.cidr for other in mine if other.subject == "address"]
+        pools = ", ".join(subnet.cidr for subnet in one.subnets)
+        what = f": new bridge {' '.join([one.bridge, *addresses])}" if bridged else f": {pools}" if pools else ""
         on = untold.place(one.machine, "on")
-        bridged = any(other.subject == "link" for other in mine)
-        if change.verb == "removed":
-            told = f"network {one.name} removed{on}" + (f"; its bridge {one.bridge} is gone" if bridged else "")
-        else:
-            addresses = [other.after.cidr for other in mine if other.subject == "address"]
-            pools = ", ".join(subnet.cidr for subnet in one.subnets)
-            what = f": new bridge {' '.join([one.bridge, *addresses])}" if bridged else f": {pools}" if pools else ""
-            told = f"network {one.name} created ({one.driver}){on}{what}"
-        yield Group(SIGNS[change.verb], told, tuple(mine))
+        yield Group("+", f"network {one.name} created ({one.driver}){on}{what}", tuple(mine))
+
+
+def gone_networks(untold: Untold) -> Iterator[Group]:
+    """Networks that were removed, after the containers that left them."""
+    for change in untold.each("network", "removed"):
+        mine, bridged = _with_bridge(untold, change)
+        one: Network = change.before
+        told = f"network {one.name} removed{untold.place(one.machine, 'on')}"
+        yield Group("-", told + (f"; its bridge {one.bridge} is gone" if bridged else ""), tuple(mine))
+
+
+def _with_bridge(untold: Untold, change: Change) -> tuple[list[Change], bool]:
+    """A network's change with those of its bridge, and whether it had one."""
+    one: Network = change.after or change.before
+    mine = untold.take_one(change)
+    mine += untold.with_links({(one.machine, one.bridge)} if one.bridge else set(), change.verb)
+    return mine, any(other.subject == "link" for other in mine)

@@ -41,16 +41,22 @@ def _behind(untold: Untold, where: str, entry: ForwardingEntry) -> str:
 
 
 def neighbours(untold: Untold) -> Iterator[Group]:
-    """What ARP and NDP learned, were told, or got no answer for."""
+    """What ARP and NDP learned, were told, got no answer for, or forgot."""
+    forgot = list(untold.each("neighbour", "removed"))
+    for where, device in dict.fromkeys((one.where, one.before.device) for one in forgot):
+        mine = [one for one in forgot if (one.where, one.before.device) == (where, device)]
+        for one in mine:
+            untold.take_one(one)
+        told = ", ".join(f"{one.before.address} at {one.before.mac}" for one in mine)
+        yield Group("-", f"{untold.who(where)} forgot on {device}: {told}", tuple(mine))
     for change in untold.each("neighbour"):
         mine = untold.take_one(change)
-        yield Group(SIGNS[change.verb], _neighbour_words(untold.who(change.where), change), tuple(mine))
+        mark = "+" if change.before is not None and not change.before.mac else SIGNS[change.verb]
+        yield Group(mark, _neighbour_words(untold.who(change.where), change), tuple(mine))
 
 
 def _neighbour_words(who: str, change: Change) -> str:
-    one: Neighbour = change.after or change.before
-    if change.verb == "removed":
-        return f"{who} forgot that {one.address} is at {one.mac} ({one.device})"
+    one: Neighbour = change.after
     if one.mac and one.state == "PERMANENT":
         return f"{who} was told by hand: {one.address} is at {one.mac} ({one.device})"
     if not one.mac and "proxy" in one.flags:

@@ -90,7 +90,8 @@ class Untold:
                 return (change.where, change.owner.name) in ends
             if change.subject in ("route", "neighbour", "membership"):
                 return (change.where, thing.device) in ends and (change.subject == "route" or verb == "removed")
-            return change.subject == "forwarding" and verb == "removed" and (change.where, thing.device) in ends
+            own = verb == "removed" or getattr(thing, "state", "") == "permanent"
+            return change.subject == "forwarding" and own and (change.where, thing.device) in ends
 
         return self.take(belongs) if ends else []
 
