@@ -156,8 +156,9 @@ def test_who_listens_is_told_and_who_is_connected_is_not() -> None:
     proxy = (Process(77, "docker-proxy"),)
     listening = Socket("tcp", "0.0.0.0", 8080, "LISTEN", processes=proxy, inode=5)
     connected = Socket("tcp", "198.51.100.11", 8080, "ESTAB", "198.51.100.100", 41000, processes=proxy, inode=6)
-    after = change_namespace(snapshot(), "host1", sockets=(listening, connected))
-    assert headlines(diff(snapshot(), after)) == ["+ docker-proxy listens on 0.0.0.0:8080/tcp"]
+    too = replace(listening, local="::", family=6, inode=7)
+    after = change_namespace(snapshot(), "host1", sockets=(listening, too, connected))
+    assert headlines(diff(snapshot(), after)) == ["+ docker-proxy listens on 0.0.0.0:8080/tcp, [::]:8080/tcp"]
 
 
 def test_a_translated_connection_is_told_and_others_are_not() -> None:
@@ -204,8 +205,6 @@ LIFE = {
     ],
     "docker rename api door": ["~ container api is now called door"],
     "docker rm -f door": ["- container door removed; gone with it: its network namespace, eth0 172.17.0.3/16, VETH"],
-    "docker pause web": ["~ container web paused"],
-    "docker unpause web": ["~ container web resumed"],
     "docker restart -t 0 web": [
         "~ container web restarted, in a new network namespace, back on network bridge: eth0 172.17.0.2/16; "
         "its other end VETH is a new port of docker0; gone: VETH",
@@ -285,6 +284,21 @@ def test_each_step_of_a_real_lab_is_told_as_a_person_would(fresh_lab: Lab, story
         told[line] = [plainly(one) for one in headlines(diff(before, after)) if not one.startswith(LATE)]
         before = after
     assert told == story
+
+
+@pytest.mark.live
+@pytest.mark.sandbox("root")  # a rootless engine has no cgroups to freeze
+def test_a_pause_is_told(lab: Lab) -> None:
+    lab.host.run("docker run -d --name web busybox top")
+    try:
+        states = [lab.snapshot()]
+        for line in ("docker pause web", "docker unpause web"):
+            lab.host.run(line)
+            states.append(lab.snapshot())
+        told = [headlines(diff(a, b)) for a, b in pairwise(states)]
+        assert told == [["~ container web paused"], ["~ container web resumed"]]
+    finally:
+        lab.host.run("docker rm -f web")
 
 
 @pytest.mark.live

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dnetkit.model import Change, ForwardingEntry, LinkRef, Neighbour
+from dnetkit.model import Change, ForwardingEntry, LinkRef, Neighbour, Socket
 from dnetkit.telling.untold import Group, Untold
 from dnetkit.words import SIGNS, label, noun
 
@@ -70,15 +70,26 @@ def _neighbour_words(who: str, change: Change) -> str:
 
 
 def sockets(untold: Untold) -> Iterator[Group]:
-    """Who listens, and no longer does."""
-    for change in untold.each("socket", "added", "removed"):
-        one = change.after or change.before
-        mine = untold.take_one(change)
-        names = ", ".join(dict.fromkeys(process.name for process in one.processes)) or "a process"
-        verb = "listens" if change.verb == "added" else "no longer listens"
-        host = f"[{one.local}]" if ":" in one.local else one.local
-        told = f"{names}{untold.place(change.where)} {verb} on {host}:{one.local_port}/{one.protocol}"
-        yield Group(SIGNS[change.verb], told, tuple(mine))
+    """Who listens, and no longer does: in one line for a program of one namespace."""
+    for verb, word in (("removed", "no longer listens"), ("added", "listens")):
+        groups: dict[tuple[str, str], list[Change]] = {}
+        for change in untold.each("socket", verb):
+            groups.setdefault((change.where, _program(change.after or change.before)), []).append(change)
+        for (where, program), mine in groups.items():
+            for one in mine:
+                untold.take_one(one)
+            places = dict.fromkeys(_listening(one.after or one.before) for one in mine)
+            told = f"{program}{untold.place(where)} {word} on {', '.join(places)}"
+            yield Group(SIGNS[verb], told, tuple(mine))
+
+
+def _program(one: Socket) -> str:
+    return ", ".join(dict.fromkeys(process.name for process in one.processes)) or "a process"
+
+
+def _listening(one: Socket) -> str:
+    host = f"[{one.local}]" if ":" in one.local else one.local
+    return f"{host}:{one.local_port}/{one.protocol}"
 
 
 def connections(untold: Untold) -> Iterator[Group]:
