@@ -23,9 +23,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dnetkit.agent import imagestore, probes, shell, tunnel
+from dnetkit.agent import imagestore, shell, tunnel
 from dnetkit.agent.dockerd import Engine
 from dnetkit.agent.machines import Machine, make_machines
+from dnetkit.agent.observer import Observer
 from dnetkit.model import to_plain
 
 __all__ = ["Agent", "main"]
@@ -46,6 +47,7 @@ class Agent:
         self._send = send
         self._machines: dict[str, Machine] = {}
         self._engines: dict[str, Engine] = {}
+        self._observer: Observer | None = None
         self._config: dict[str, Any] = {}
         self._broken = ""
         self._inboxes: dict[int, tunnel.Inbox] = {}
@@ -129,7 +131,9 @@ class Agent:
     def do_snapshot(self, message: dict[str, Any], tell: Any, inbox: tunnel.Inbox) -> Any:
         """The plain form of a Snapshot."""
         del tell, inbox
-        return to_plain(probes.take(message.get("lab", ""), list(self._machines.values()), self._engines))
+        if self._observer is None:
+            self._observer = Observer(list(self._machines.values()), self._engines)
+        return to_plain(self._observer.take(message.get("lab", "")))
 
     def do_connect(self, message: dict[str, Any], tell: Any, inbox: tunnel.Inbox) -> dict[str, Any]:
         """Join the caller to an engine's API socket."""

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from dnetkit.agent.dockerd import Engine
+from dnetkit.agent.dockerd import Engine, NotThere
+from dnetkit.agent.probes.files import CONTAINER_FILES, read_files
+from dnetkit.agent.probes.processes import Entry, Processes
+from dnetkit.agent.probes.spaces import inside
 from dnetkit.model import (
     Container,
     Endpoint,
+    File,
     Link,
     LinkRef,
     Namespace,
@@ -19,149 +27,294 @@ from dnetkit.model import (
     Unavailable,
 )
 
-__all__ = ["DockerState", "Sandbox", "read"]
+__all__ = ["Answers", "DockerState", "Sandbox", "ask"]
+
+_AT_ONCE = 2  # questions under way to one engine
+_OWN = re.compile(r"/(default|ingress_sbox|lb_[^/]*|\d+-[^/]*)$")
+
+# What of `docker info` decides about networks: the name of the setting, where it stands in the answer.
+_SETTINGS = (
+    ("ipv4-forwarding", "IPv4Forwarding"),
+    ("bridge-nf-iptables", "BridgeNfIptables"),
+    ("bridge-nf-ip6tables", "BridgeNfIp6tables"),
+    ("live-restore", "LiveRestoreEnabled"),
+    ("firewall", "FirewallBackend.Driver"),
+    ("swarm", "Swarm.LocalNodeState"),
+    ("swarm-node", "Swarm.NodeID"),
+    ("swarm-address", "Swarm.NodeAddr"),
+    ("swarm-manager", "Swarm.ControlAvailable"),
+    ("kernel", "KernelVersion"),
+    ("cgroups", "CgroupVersion"),
+    ("storage", "Driver"),
+    ("root", "DockerRootDir"),
+)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one engine said: its networks, the answers to inspect for each container (the oldest first), its info."""
+
+    networks: list[Any]
+    containers: list[Any]
+    info: dict[str, Any]
+    missing: list[Unavailable]
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A running container's network namespace: `key` is its file inside the machine."""
+    """A container's network namespace: `path` is its file inside the machine."""
 
     machine: str
     container: str
-    key: str
+    path: str
+    running: bool
+
+
+def ask(engine: Engine) -> Answers:
+    """Ask an engine everything. Raises OSError when it does not answer."""
+    missing: list[Unavailable] = []
+    with ThreadPoolExecutor(_AT_ONCE + 1) as pool, engine.converse() as conversation:
+        info = pool.submit(engine.get, "/info")
+        networks = conversation.get("/networks")
+        names = [entry["Id"] for entry in conversation.get("/containers/json?all=1")]
+        parts = [pool.submit(_inspect, engine, names[start::_AT_ONCE], missing) for start in range(_AT_ONCE)]
+        containers = [plain for part in parts for plain in part.result()]
+        containers.sort(key=lambda plain: (plain["Created"], plain["Id"]))
+        return Answers(networks, containers, info.result(), missing)
+
+
+def _inspect(engine: Engine, names: Iterable[str], missing: list[Unavailable]) -> list[Any]:
+    found = []
+    with engine.converse() as conversation:
+        for name in names:
+            try:
+                found.append(conversation.get(f"/containers/{quote(name)}/json"))
+            except NotThere:
+                continue  # removed since it was listed
+            except OSError as error:
+                missing.append(Unavailable(f"container {name[:12]} of {engine.machine.name}", str(error)))
+    return found
 
 
 @dataclass
 class DockerState:
-    """What was read from the engines: the plain answers to inspect, by machine."""
+    """What the engines said, by machine, and the first process of each running container."""
 
-    networks: dict[str, list[Any]] = field(default_factory=dict)
-    containers: dict[str, list[Any]] = field(default_factory=dict)
+    answers: dict[str, Answers] = field(default_factory=dict)
+    processes: dict[tuple[str, str], Entry] = field(default_factory=dict)
 
     @property
     def sandboxes(self) -> list[Sandbox]:
-        """The namespaces of running containers that have one of their own, those with the oldest first."""
+        """The namespaces of the containers that have one of their own, those of the oldest first."""
         return [
-            Sandbox(machine, _name(container), _file_of(container["NetworkSettings"]["SandboxKey"]))
-            for machine, containers in self.containers.items()
-            for container in containers
-            if container["State"]["Running"]
-            and container["NetworkSettings"].get("SandboxKey")
-            and container["HostConfig"]["NetworkMode"] != "host"
+            Sandbox(machine, _name(plain), inside(key), plain["State"]["Running"])
+            for machine, answers in self.answers.items()
+            for plain in answers.containers
+            if (key := plain["NetworkSettings"].get("SandboxKey")) and plain["HostConfig"]["NetworkMode"] != "host"
         ]
 
-    def join(self, spaces: list[Namespace]) -> tuple[tuple[Network, ...], tuple[Container, ...]]:
-        """Networks and containers with their links and namespaces put in."""
+    @staticmethod
+    def is_the_engines_own(path: str) -> bool:
+        """Whether a namespace that the engine keeps is not a container's: an overlay's, or the host's itself."""
+        return _OWN.search(path) is not None
+
+    def find_processes(self, processes: Processes) -> None:
+        """Find the first process of each running container, so that others in it can be told to be there."""
+        for machine, answers in self.answers.items():
+            for plain in answers.containers:
+                pid = plain["State"].get("Pid")
+                entry = processes.find(machine, pid) if pid else None
+                if entry is not None:
+                    self.processes[machine, plain["Id"]] = entry
+                    processes.is_container(entry, _name(plain))
+
+    def settings(self, machine: str) -> tuple[tuple[str, str], ...]:
+        """What of an engine's info decides about networks."""
+        if machine not in self.answers:
+            return ()
+        info = self.answers[machine].info
+        made = [(name, text) for name, where in _SETTINGS if (text := _at(info, where))]
+        made += [("rootless", "true") for option in info.get("SecurityOptions") or () if option == "name=rootless"]
+        pools = info.get("DefaultAddressPools") or ()
+        made += [("address-pool", f"{pool['Base']} in parts of /{pool['Size']}") for pool in pools]
+        return tuple(made)
+
+    def join(
+        self, spaces: Sequence[Namespace], missing: list[Unavailable]
+    ) -> tuple[tuple[Network, ...], tuple[Container, ...], set[tuple[str, str]]]:
+        """Networks and containers with their links and namespaces put in, and (machine, name) of what does not fit."""
         by_name = {space.name: space for space in spaces}
-        networks = [_network(machine, plain) for machine, several in self.networks.items() for plain in several]
-        containers = []
-        for machine, several in self.containers.items():
-            names = {plain["Id"]: _name(plain) for plain in several}
-            for plain in several:
-                containers.append(_container(machine, plain, names, by_name))
+        networks: list[Network] = []
+        containers: list[Container] = []
+        unlinked = set()
+        for machine, answers in self.answers.items():
+            missing += answers.missing
+            networks += [_network(machine, plain, by_name) for plain in answers.networks]
+            by_id = {plain["Id"]: plain for plain in answers.containers}
+            for plain in answers.containers:
+                one = self._container(machine, plain, by_id, by_name, missing)
+                containers.append(one)
+                if one.namespace and any(e.link is None and (e.address or e.mac) for e in one.endpoints):
+                    unlinked.add((machine, one.name))
         return (
             tuple(sorted(networks, key=lambda network: (network.machine, network.name, network.id))),
             tuple(sorted(containers, key=lambda container: (container.machine, container.name, container.id))),
+            unlinked,
         )
 
-
-def read(engines: dict[str, Engine], missing: list[Unavailable]) -> DockerState:
-    """Ask every engine; one that does not answer is noted in `missing`."""
-    state = DockerState()
-    for machine, engine in engines.items():
-        try:
-            state.networks[machine] = engine.get("/networks")
-            state.containers[machine] = sorted(
-                (found for entry in engine.get("/containers/json?all=1") if (found := _inspect(engine, entry["Id"]))),
-                key=lambda plain: (plain["Created"], plain["Id"]),
-            )
-        except OSError as error:
-            missing.append(Unavailable(f"the engine of {machine}", str(error)))
-    return state
-
-
-def _inspect(engine: Engine, identity: str) -> Any:
-    try:
-        return engine.get(f"/containers/{quote(identity)}/json")
-    except OSError:
-        return None  # removed since it was listed
-
-
-def _file_of(key: str) -> str:
-    """/var/run is a link to /run; followed from outside the machine it would lead to another /run."""
-    return key.replace("/var/run/", "/run/", 1)
+    def _container(
+        self,
+        machine: str,
+        plain: dict[str, Any],
+        by_id: Mapping[str, Any],
+        by_name: Mapping[str, Namespace],
+        missing: list[Unavailable],
+    ) -> Container:
+        settings, config, asked, state = (plain[key] for key in ("NetworkSettings", "Config", "HostConfig", "State"))
+        space = by_name.get(_space_of(machine, plain, by_id)) if state["Running"] else None
+        entry = self.processes.get((machine, plain["Id"]))
+        name = _name(plain)
+        files: tuple[File, ...] = ()
+        if entry is not None:
+            files = read_files(f"/proc/{entry.pid}/root", CONTAINER_FILES, f"container {name}", missing)
+        return Container(
+            machine=machine,
+            id=plain["Id"],
+            name=name,
+            image=config["Image"],
+            state=state["Status"],
+            network_mode=asked["NetworkMode"],
+            hostname=config.get("Hostname") or "",
+            namespace=space.name if space is not None else "",
+            endpoints=tuple(
+                _endpoint(name, endpoint, space) for name, endpoint in sorted((settings.get("Networks") or {}).items())
+            ),
+            ports=_ports(settings.get("Ports") or {}),
+            pid=state.get("Pid") or 0,
+            exit_status=state.get("ExitCode") or 0,
+            created=plain.get("Created") or "",
+            started=state.get("StartedAt") or "",
+            exposed=tuple(sorted(config.get("ExposedPorts") or ())),
+            dns=tuple(asked.get("Dns") or ()),
+            dns_search=tuple(asked.get("DnsSearch") or ()),
+            dns_options=tuple(asked.get("DnsOptions") or ()),
+            extra_hosts=tuple(asked.get("ExtraHosts") or ()),
+            links=tuple(sorted(asked.get("Links") or ())),
+            privileged=bool(asked.get("Privileged")),
+            files=files,
+        )
 
 
 def _name(plain: dict[str, Any]) -> str:
     return str(plain["Name"]).lstrip("/")
 
 
-def _network(machine: str, plain: dict[str, Any]) -> Network:
+def _at(plain: Any, where: str) -> str:
+    """The value at a path of keys, as text; '' where there is none."""
+    for key in where.split("."):
+        plain = plain.get(key) if isinstance(plain, dict) else None
+    return "" if plain is None else json.dumps(plain) if not isinstance(plain, str) else plain
+
+
+def _network(machine: str, plain: dict[str, Any], by_name: Mapping[str, Namespace]) -> Network:
     options = plain.get("Options") or {}
+    pool = plain.get("IPAM") or {}
     bridge = options.get("com.docker.network.bridge.name", "")
     if plain["Driver"] == "bridge" and not bridge:
         bridge = f"br-{plain['Id'][:12]}"
+    space, link = _place_of(machine, plain, bridge, by_name)
     return Network(
         machine=machine,
         id=plain["Id"],
         name=plain["Name"],
         driver=plain["Driver"],
         scope=plain["Scope"],
-        subnets=tuple(
-            Subnet(entry.get("Subnet", ""), entry.get("Gateway", "")) for entry in plain["IPAM"].get("Config") or ()
-        ),
+        subnets=tuple(_subnet(entry) for entry in pool.get("Config") or ()),
         bridge=bridge,
         internal=bool(plain.get("Internal")),
-        options=tuple(sorted((str(key), str(value)) for key, value in options.items())),
+        options=_pairs(options),
+        link=link,
+        namespace=space,
+        ipv6=bool(plain.get("EnableIPv6")),
+        attachable=bool(plain.get("Attachable")),
+        ingress=bool(plain.get("Ingress")),
+        pool_driver=pool.get("Driver") or "default",
+        pool_options=_pairs(pool.get("Options") or {}),
+        labels=_pairs(plain.get("Labels") or {}),
+        created=plain.get("Created") or "",
     )
 
 
-def _container(machine: str, plain: dict[str, Any], names: dict[str, str], by_name: dict[str, Namespace]) -> Container:
-    mode = plain["HostConfig"]["NetworkMode"]
-    space = _space_of(machine, plain, names, mode)
-    settings = plain["NetworkSettings"]
-    return Container(
-        machine=machine,
-        id=plain["Id"],
-        name=_name(plain),
-        image=plain["Config"]["Image"],
-        state=plain["State"]["Status"],
-        network_mode=mode,
-        hostname=plain["Config"].get("Hostname", ""),
-        namespace=space if plain["State"]["Running"] and space in by_name else "",
-        endpoints=tuple(
-            _endpoint(name, endpoint, by_name.get(space))
-            for name, endpoint in sorted((settings.get("Networks") or {}).items())
-        ),
-        ports=_ports(settings.get("Ports") or {}),
+def _place_of(
+    machine: str, plain: dict[str, Any], bridge: str, by_name: Mapping[str, Namespace]
+) -> tuple[str, LinkRef | None]:
+    """Where a network is: the namespace of its own that an overlay has, and its bridge or the parent of its links."""
+    space, name = by_name.get(machine), bridge
+    if plain["Driver"] in ("macvlan", "ipvlan"):
+        name = (plain.get("Options") or {}).get("parent") or f"d{'m' if plain['Driver'] == 'macvlan' else 'i'}-"
+        name += "" if not name.endswith("-") else plain["Id"][:12]
+    own = ""
+    if plain["Driver"] == "overlay":
+        end = re.compile(rf"{re.escape(machine)}/engine:\d+-{plain['Id'][:10]}")
+        space = next((by_name[key] for key in by_name if end.fullmatch(key)), None)
+        own, name = (space.name if space is not None else ""), "br0"
+    link = space.link(name) if space is not None and name else None
+    return own, LinkRef(space.name, link.name, link.index) if space is not None and link is not None else None
+
+
+def _subnet(entry: dict[str, Any]) -> Subnet:
+    return Subnet(
+        entry.get("Subnet") or "",
+        entry.get("Gateway") or "",
+        entry.get("IPRange") or "",
+        _pairs(entry.get("AuxiliaryAddresses") or {}),
     )
 
 
-def _space_of(machine: str, plain: dict[str, Any], names: dict[str, str], mode: str) -> str:
-    if mode == "host":
-        return machine
-    if mode.startswith("container:"):
-        target = mode.removeprefix("container:")
-        return f"{machine}/{names.get(target, target)}"
+def _pairs(plain: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((str(key), str(value)) for key, value in plain.items()))
+
+
+def _space_of(machine: str, plain: dict[str, Any], by_id: Mapping[str, Any]) -> str:
+    """The name of the namespace that a container uses, which may be another container's or the machine's."""
+    for _ in range(len(by_id) + 1):
+        mode = plain["HostConfig"]["NetworkMode"]
+        if mode == "host":
+            return machine
+        if not mode.startswith("container:"):
+            break
+        target = by_id.get(mode.removeprefix("container:"))
+        if target is None:
+            return ""
+        plain = target
     return f"{machine}/{_name(plain)}"
 
 
 def _endpoint(network: str, plain: dict[str, Any], space: Namespace | None) -> Endpoint:
     mac = plain.get("MacAddress") or ""
     link = _link_of(space, mac, plain.get("IPAddress") or "") if space is not None else None
+    asked = plain.get("IPAMConfig") or {}
     return Endpoint(
         network=network,
         network_id=plain.get("NetworkID") or "",
-        address=f"{plain['IPAddress']}/{plain['IPPrefixLen']}" if plain.get("IPAddress") else "",
-        address6=f"{plain['GlobalIPv6Address']}/{plain['GlobalIPv6PrefixLen']}"
-        if plain.get("GlobalIPv6Address")
-        else "",
+        address=_cidr(plain, "IPAddress", "IPPrefixLen"),
+        address6=_cidr(plain, "GlobalIPv6Address", "GlobalIPv6PrefixLen"),
         gateway=plain.get("Gateway") or "",
         mac=mac,
         aliases=tuple(plain.get("Aliases") or ()),
         link=LinkRef(space.name, link.name, link.index) if space is not None and link is not None else None,
         host_link=link.peer if link is not None else None,
+        id=plain.get("EndpointID") or "",
+        gateway6=plain.get("IPv6Gateway") or "",
+        dns_names=tuple(plain.get("DNSNames") or ()),
+        asked_address=asked.get("IPv4Address") or asked.get("IPv6Address") or "",
+        links=tuple(plain.get("Links") or ()),
+        options=_pairs(plain.get("DriverOpts") or {}),
     )
+
+
+def _cidr(plain: dict[str, Any], address: str, length: str) -> str:
+    return f"{plain[address]}/{plain[length]}" if plain.get(address) else ""
 
 
 def _link_of(space: Namespace, mac: str, address: str) -> Link | None:
@@ -174,8 +327,8 @@ def _link_of(space: Namespace, mac: str, address: str) -> Link | None:
 
 def _ports(plain: dict[str, Any]) -> tuple[PublishedPort, ...]:
     made = set()
-    for inside, bindings in plain.items():
-        port, _, protocol = inside.partition("/")
+    for port_inside, bindings in plain.items():
+        port, _, protocol = port_inside.partition("/")
         for binding in bindings or ():
             made.add(PublishedPort(binding["HostIp"], int(binding["HostPort"]), int(port), protocol))
     return tuple(sorted(made))

@@ -16,7 +16,7 @@ from typing import Any
 
 from dnetkit.agent.machines import Machine
 
-__all__ = ["SOCKET", "Engine", "wait_until"]
+__all__ = ["SOCKET", "Conversation", "Engine", "NotThere", "wait_until"]
 
 SOCKET = "/run/docker.sock"
 """Where an engine listens, inside its machine."""
@@ -45,6 +45,36 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
+
+
+class NotThere(OSError):
+    """The engine answers that it knows no such thing."""
+
+
+class Conversation:
+    """Questions to an engine's API over one connection; a context manager, for one thread."""
+
+    def __init__(self, path: str, timeout: float = 10.0) -> None:
+        self._connection = _UnixConnection(path, timeout)
+
+    def __enter__(self) -> Conversation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def get(self, path: str) -> Any:
+        """GET, decoded. Raises OSError when the engine does not answer or answers with an error, NotThere for 404."""
+        try:
+            self._connection.request("GET", path)
+            answer = self._connection.getresponse()
+            body = answer.read()
+            if answer.status >= 400:
+                kind = NotThere if answer.status == 404 else OSError
+                raise kind(f"{path}: {answer.status} {body[:200].decode(errors='replace')}")
+            return json.loads(body)
+        except (http.client.HTTPException, ValueError) as error:
+            raise OSError(f"{path}: {type(error).__name__} {error}") from error
 
 
 class Engine:
@@ -129,20 +159,14 @@ class Engine:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
-    def get(self, path: str, timeout: float = 10.0) -> Any:
+    def get(self, path: str) -> Any:
         """GET from the engine's API, decoded. Raises OSError when it does not answer or answers with an error."""
-        connection = _UnixConnection(self.machine.path(SOCKET), timeout)
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            body = answer.read()
-            if answer.status >= 400:
-                raise OSError(f"{path}: {answer.status} {body[:200].decode(errors='replace')}")
-            return json.loads(body)
-        except (http.client.HTTPException, ValueError) as error:  # it died in the middle of its answer
-            raise OSError(f"{path}: {type(error).__name__}: {error}") from error
-        finally:
-            connection.close()
+        with self.converse() as conversation:
+            return conversation.get(path)
+
+    def converse(self) -> Conversation:
+        """A connection for several questions in a row."""
+        return Conversation(self.machine.path(SOCKET))
 
     def log(self, lines: int) -> str:
         """The last lines of what dockerd wrote."""

@@ -1,4 +1,4 @@
-"""Netlink, spoken raw: ask the kernel for its links, addresses, routes and neighbours, or change them.
+"""Netlink, spoken raw: ask the kernel for its links, routes, rules, sockets and the rest, or change them.
 
 A whole dump of a namespace takes a fraction of a millisecond this way, which is what makes a snapshot before and after
 every cell possible. Messages are RFC 3549's; attribute numbers are from linux/if_link.h, if_addr.h, rtnetlink.h,
@@ -7,19 +7,36 @@ neighbour.h, net_namespace.h and nfnetlink.h.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
+import sys
 from collections.abc import Iterator
 from types import TracebackType
 
 from dnetkit.agent.kernel import in_network_namespace
 
-__all__ = ["Attributes", "Netlink", "attribute", "nested"]
+__all__ = [
+    "NETLINK_NETFILTER",
+    "NETLINK_ROUTE",
+    "NETLINK_SOCK_DIAG",
+    "Attributes",
+    "Netlink",
+    "attribute",
+    "ip",
+    "listed",
+    "mac",
+    "nested",
+    "number",
+    "printable",
+    "text",
+]
 
 Attributes = dict[int, bytes]
 
 NETLINK_ROUTE = 0
+NETLINK_SOCK_DIAG = 4
 NETLINK_NETFILTER = 12
 
 _NLMSG_ERROR = 2
@@ -29,7 +46,11 @@ _NLM_F_ACK = 4
 _NLM_F_DUMP = 0x300
 _NLM_F_DUMP_INTR = 0x10
 _NESTED_MASK = 0x3FFF
-_BUFFER = 1 << 18
+_BUFFER = 1 << 17
+_TRIES = 10
+
+_HEAD = struct.Struct("=HH").unpack_from
+_MESSAGE = struct.Struct("=IHHII").unpack_from
 
 
 def attribute(number: int, value: bytes | int | str) -> bytes:
@@ -43,15 +64,48 @@ def attribute(number: int, value: bytes | int | str) -> bytes:
 
 def nested(data: bytes) -> Attributes:
     """The attributes in `data`, by number; of one that stands twice the last."""
-    found: Attributes = {}
-    at, end = 0, len(data)
-    while at + 4 <= end:
-        length, number = struct.unpack_from("=HH", data, at)
+    return dict(listed(data))
+
+
+def listed(data: bytes) -> list[tuple[int, bytes]]:
+    """The attributes in `data` in their order, (number, value), for lists in which one number stands several times."""
+    found = []
+    at, end = 0, len(data) - 3
+    while at < end:
+        length, kind = _HEAD(data, at)
         if length < 4:
             break
-        found[number & _NESTED_MASK] = data[at + 4 : at + length]
+        found.append((kind & _NESTED_MASK, data[at + 4 : at + length]))
         at += (length + 3) & ~3
     return found
+
+
+def number(found: Attributes, key: int, default: int = 0) -> int:
+    """An unsigned number of the machine's byte order, however long it is."""
+    value = found.get(key)
+    return default if value is None else int.from_bytes(value, sys.byteorder)
+
+
+def text(found: Attributes, key: int) -> str:
+    """A string of the kernel's; '' when it is not there."""
+    return printable(found.get(key, b"").rstrip(b"\0"))
+
+
+def printable(raw: bytes) -> str:
+    """Bytes that someone chose as a name, as text; what is not UTF-8 is written as \\x.. to keep names distinct."""
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def ip(raw: bytes | None) -> str:
+    """An IPv4 or IPv6 address as text; '' for none."""
+    if not raw:
+        return ""
+    return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)
+
+
+def mac(raw: bytes) -> str:
+    """A link-layer address as text."""
+    return raw.hex(":") if raw else ""
 
 
 class Netlink:
@@ -75,19 +129,24 @@ class Netlink:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._socket.close()
 
-    def dump(self, kind: int, header: bytes, attributes: bytes = b"") -> list[tuple[bytes, Attributes]]:
-        """Every object of a kind: the fixed header (as long as the one given) and the attributes of each.
+    def dump(
+        self, kind: int, header: bytes, attributes: bytes = b"", reply: int | None = None
+    ) -> list[tuple[bytes, Attributes]]:
+        """Every object of a kind: the fixed header and the attributes of each.
 
-        A dump that the kernel marks as interrupted by a change is taken again, a few times at the most.
+        reply: how long the header of an answer is, where that is not as long as the one given. A dump that the kernel
+        marks as interrupted by a change is taken again. Raises OSError when the kernel refuses, or when things never
+        stop changing.
         """
-        skip = (len(header) + 3) & ~3
-        for _ in range(5):
+        length = len(header) if reply is None else reply
+        skip = (length + 3) & ~3
+        for _ in range(_TRIES):
             self._send(kind, _NLM_F_REQUEST | _NLM_F_DUMP, header + attributes)
             self._interrupted = False
-            found = [(payload[: len(header)], nested(payload[skip:])) for payload in self._replies()]
+            found = [(payload[:length], nested(payload[skip:])) for payload in self._replies()]
             if not self._interrupted:
-                break
-        return found
+                return found
+        raise OSError(errno.EAGAIN, f"it changed each of the {_TRIES} times that it was read")
 
     def ask(self, kind: int, header: bytes, attributes: bytes = b"") -> tuple[bytes, Attributes] | None:
         """One object, or None when the kernel answers that there is none."""
@@ -112,17 +171,15 @@ class Netlink:
             data = self._socket.recv(_BUFFER)
             at = 0
             while at + 16 <= len(data):
-                length, kind, flags, sequence, _ = struct.unpack_from("=IHHII", data, at)
+                length, kind, flags, sequence, _ = _MESSAGE(data, at)
                 payload = data[at + 16 : at + length]
                 at += (length + 3) & ~3
                 if sequence != self._sequence:
                     continue
-                if kind == _NLMSG_DONE:
-                    return
-                if kind == _NLMSG_ERROR:
-                    number = -struct.unpack_from("=i", payload)[0]
-                    if number:
-                        raise OSError(number, os.strerror(number))
+                if kind in (_NLMSG_DONE, _NLMSG_ERROR):  # both may carry an errno
+                    failed = -struct.unpack_from("=i", payload)[0] if len(payload) >= 4 else 0
+                    if failed > 0:
+                        raise OSError(failed, os.strerror(failed))
                     return
                 self._interrupted |= bool(flags & _NLM_F_DUMP_INTR)
                 yield payload

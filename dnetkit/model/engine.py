@@ -11,16 +11,11 @@ __all__ = ["Container", "Endpoint", "File", "Machine", "Network", "PublishedPort
 
 @dataclass(frozen=True, order=True)
 class File:
-    """A small file that decides about names: path, text, size in bytes (the text is cut where the file is too long)."""
+    """A small file that decides about names; truncated when it has more than the text that is given here."""
 
     path: str
     text: str
-    size: int = 0
-
-    @property
-    def complete(self) -> bool:
-        """Whether `text` is all of it."""
-        return len(self.text.encode(errors="replace")) >= self.size
+    truncated: bool = False
 
 
 @dataclass(frozen=True, order=True)

@@ -1,0 +1,160 @@
+"""Take snapshots of a lab: one consistent pass over the kernel and the engines.
+
+The engines are asked while the kernel is read. Things can come and go meanwhile; that shows where the two do not fit
+together. Then the pass is taken again, and what still changes in the last one is left out whole, and said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from dnetkit.agent import docker_state
+from dnetkit.agent.docker_state import DockerState
+from dnetkit.agent.dockerd import Engine
+from dnetkit.agent.machines import Machine
+from dnetkit.agent.probes import probe
+from dnetkit.agent.probes.files import MACHINE_FILES, read_files
+from dnetkit.agent.probes.links import join
+from dnetkit.agent.probes.processes import Processes
+from dnetkit.agent.probes.spaces import Located, find
+from dnetkit.model import Machine as MachineState
+from dnetkit.model import Namespace, Process, Snapshot, Unavailable
+
+__all__ = ["Observer"]
+
+_PASSES = 4
+
+Oddity = tuple[str, str, str]
+"""What does not fit: 'container', 'namespace' or 'link'; the machine or namespace; the name."""
+
+
+class Observer:
+    """Takes the snapshots of one lab, and remembers from one to the next what saves work."""
+
+    def __init__(self, machines: Sequence[Machine], engines: Mapping[str, Engine]) -> None:
+        self._machines = machines
+        self._engines = engines
+        self._memory: dict[type, Any] = {}
+        self._sandboxes: dict[tuple[str, str], str] = {}  # the container of each, for when an engine does not answer
+
+    def take(self, lab: str) -> Snapshot:
+        """One snapshot of the whole lab."""
+        start, clock = time.time(), time.monotonic()
+        before: frozenset[Oddity] = frozenset()
+        for _ in range(_PASSES):
+            snapshot, odd = self._pass()
+            if not odd or odd == before:  # what is odd twice in the same way does not change: it is as it is
+                break
+            before = odd
+        else:
+            snapshot = _without(snapshot, odd)
+        return replace(snapshot, taken=start, duration=time.monotonic() - clock, lab=lab)
+
+    def _pass(self) -> tuple[Snapshot, frozenset[Oddity]]:
+        missing: list[Unavailable] = []
+        with contextlib.ExitStack() as stack:
+            pool = stack.enter_context(ThreadPoolExecutor(max(1, len(self._engines))))
+            asked = {name: pool.submit(docker_state.ask, engine) for name, engine in self._engines.items()}
+            processes = Processes(self._machines)
+            located = find(stack, self._machines, processes, missing)
+            for one in located:
+                one.place.memory = self._memory
+            spaces = [probe(one.place) for one in located]
+            docker = DockerState()
+            for name, answer in asked.items():
+                try:
+                    docker.answers[name] = answer.result()
+                except OSError as error:
+                    missing.append(Unavailable(f"the engine of {name}", str(error)))
+            odd = self._name(located, docker)
+            docker.find_processes(processes)
+            spaces = [_named(one, space, processes) for one, space in zip(located, spaces, strict=True)]
+            spaces, dangling = join([one.place for one in located], spaces)
+            spaces = [
+                replace(space, unavailable=tuple(one.place.missing)) for one, space in zip(located, spaces, strict=True)
+            ]
+        odd |= {("link", where, name) for where, name in dangling}
+        networks, containers, unlinked = docker.join(spaces, missing)
+        odd |= {("container", machine, name) for machine, name in unlinked}
+        snapshot = Snapshot(
+            machines=tuple(self._machine(machine, docker, missing) for machine in self._machines),
+            namespaces=tuple(spaces),
+            networks=networks,
+            containers=containers,
+            unavailable=tuple(missing),
+        )
+        return snapshot, frozenset(odd)
+
+    def _name(self, located: Sequence[Located], docker: DockerState) -> set[Oddity]:
+        """Call the namespaces of containers after them; returns what does not fit together."""
+        by_path = {(one.place.machine, one.path): one for one in located if one.path}
+        odd: set[Oddity] = set()
+        for sandbox in docker.sandboxes:
+            one = by_path.get((sandbox.machine, sandbox.path))
+            if one is None and sandbox.running:
+                odd.add(("container", sandbox.machine, sandbox.container))
+            elif one is not None and one.place.kind == "engine":
+                _call(one, sandbox.container)
+        for (machine, path), one in by_path.items():
+            if one.place.kind != "engine":
+                continue
+            if machine in docker.answers and not docker.is_the_engines_own(path):
+                odd.add(("namespace", machine, one.place.name))
+            elif machine not in docker.answers and (machine, path) in self._sandboxes:
+                _call(one, self._sandboxes[machine, path])
+        kept = {key: name for key, name in self._sandboxes.items() if key[0] not in docker.answers}
+        self._sandboxes = kept | {(one.machine, one.path): one.container for one in docker.sandboxes}
+        return odd
+
+    def _machine(self, machine: Machine, docker: DockerState, missing: list[Unavailable]) -> MachineState:
+        engine = self._engines.get(machine.name)
+        return MachineState(
+            machine.name,
+            machine.kind,
+            machine.address,
+            engine.version if engine is not None else "",
+            docker.settings(machine.name),
+            read_files(machine.path(""), MACHINE_FILES, machine.name, missing),
+        )
+
+
+def _call(one: Located, container: str) -> None:
+    one.place.kind = "container"
+    one.place.name = f"{one.place.machine}/{container}"
+
+
+def _named(one: Located, space: Namespace, processes: Processes) -> Namespace:
+    """The namespace with its name as it is known by now, its sockets with their holders, and who keeps it."""
+    place = one.place
+    held = tuple(replace(socket, processes=processes.holders(socket.inode)) for socket in space.sockets)
+    keepers: tuple[Process, ...] = ()
+    if place.kind == "unnamed":
+        keepers = tuple(sorted(processes.tell(entry) for entry in processes if entry.network == place.inode))
+    return replace(space, name=place.name, kind=place.kind, sockets=held, processes=keepers)
+
+
+def _without(snapshot: Snapshot, odd: frozenset[Oddity]) -> Snapshot:
+    """The snapshot without what would not keep still, and with a word on each."""
+    containers = {(where, name) for kind, where, name in odd if kind == "container"}
+    spaces = {name for kind, _, name in odd if kind == "namespace"} | {f"{where}/{name}" for where, name in containers}
+    links = {(where, name) for kind, where, name in odd if kind == "link"}
+    left = [
+        replace(space, links=tuple(link for link in space.links if (space.name, link.name) not in links))
+        for space in snapshot.namespaces
+        if space.name not in spaces
+    ]
+    said = [
+        Unavailable(f"{kind} {name} of {where}", "it came, went or changed while the snapshot was taken")
+        for kind, where, name in sorted(odd)
+    ]
+    return replace(
+        snapshot,
+        namespaces=tuple(left),
+        containers=tuple(one for one in snapshot.containers if (one.machine, one.name) not in containers),
+        unavailable=(*snapshot.unavailable, *said),
+    )
