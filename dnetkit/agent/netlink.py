@@ -64,7 +64,15 @@ def attribute(number: int, value: bytes | int | str) -> bytes:
 
 def nested(data: bytes) -> Attributes:
     """The attributes in `data`, by number; of one that stands twice the last."""
-    return dict(listed(data))
+    found: Attributes = {}
+    at, end, head = 0, len(data) - 3, _HEAD
+    while at < end:
+        length, kind = head(data, at)
+        if length < 4:
+            break
+        found[kind & _NESTED_MASK] = data[at + 4 : at + length]
+        at += length + 3 & ~3
+    return found
 
 
 def listed(data: bytes) -> list[tuple[int, bytes]]:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from dnetkit.agent.netlink import NETLINK_ROUTE, Attributes, Netlink, text
 from dnetkit.model import Process, Unavailable
 
-__all__ = ["Place", "read_file", "sorted_unique"]
+__all__ = ["Place", "read_file", "read_value", "sorted_unique"]
 
 T = TypeVar("T")
 
@@ -81,16 +81,26 @@ class Place:
         return any(b"bridge" in attributes.get(18, b"") for _, attributes in self.raw_links)
 
 
-def read_file(path: str, limit: int = 1 << 22, dir_fd: int | None = None) -> str:
-    """A file of the kernel's, whole. Raises OSError when it cannot be read."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)
+def read_file(path: str) -> str:
+    """A list of the kernel's, whole. Raises OSError when it cannot be read."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         parts: list[bytes] = []
-        size = 0
-        while size < limit and (part := os.read(fd, 1 << 16)):
+        while part := os.read(fd, 1 << 14):
             parts.append(part)
-            size += len(part)
         return b"".join(parts).decode("utf-8", "backslashreplace")
+    finally:
+        os.close(fd)
+
+
+def read_value(path: str) -> str:
+    """A file of the kernel's that is at most a page and comes in one piece: a setting, a process' status.
+
+    For a setting the kernel clears as much memory as is asked for, so that a small question is twice as fast.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 1 << 12).decode("utf-8", "backslashreplace")
     finally:
         os.close(fd)
 

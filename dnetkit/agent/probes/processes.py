@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from dnetkit.agent.machines import Machine
-from dnetkit.agent.place import read_file
+from dnetkit.agent.place import read_value
 from dnetkit.model import Process
 
 __all__ = ["Entry", "Processes"]
@@ -104,7 +104,7 @@ def _scan() -> Iterator[Found]:
     for name in os.listdir("/proc"):
         if name.isdigit() and name != own:
             try:
-                status = read_file(f"/proc/{name}/status")
+                status = read_value(f"/proc/{name}/status")
             except OSError:
                 continue  # it has just ended
             fields = dict(line.partition(":\t")[::2] for line in status.splitlines()[:16])

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dnetkit.agent.netlink import Attributes, nested
-from dnetkit.agent.place import Place, read_file
+from dnetkit.agent.place import Place, read_value
 
 __all__ = ["sysctls"]
 
@@ -68,7 +68,7 @@ def sysctls(place: Place) -> dict[str, Any]:
 def _single() -> Iterator[tuple[str, str]]:
     for path in _SINGLE:
         try:
-            yield path.replace("/", "."), " ".join(read_file(f"/proc/sys/{path}").split())
+            yield path.replace("/", "."), " ".join(read_value(f"/proc/sys/{path}").split())
         except FileNotFoundError:  # not in this kernel
             continue
 
@@ -84,7 +84,7 @@ def _general(place: Place, family: int, version: int, tree: str) -> Iterator[tup
     for whom in ("all", "default"):
         for name in _READ[version]:
             try:
-                value = read_file(f"/proc/sys/net/{tree}/conf/{whom}/{name}")
+                value = read_value(f"/proc/sys/net/{tree}/conf/{whom}/{name}")
             except FileNotFoundError:
                 continue
             yield f"net.{tree}.conf.{whom}.{name}", value.strip()
