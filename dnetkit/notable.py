@@ -6,6 +6,7 @@ one that changed. Fields that the model itself marks as noise are left out every
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -47,6 +48,9 @@ _OWN_FLAGS = {
     "address": {"permanent"},
 }
 """Flags that follow from the state of a link."""
+
+_OF_LINK = re.compile(r"net\.ipv[46]\.conf\.([^.]+)\.(.+)")
+"""The name of a setting of one link, or of 'all' or 'default'."""
 
 _BY_HAND = ("PERMANENT", "NOARP")
 
@@ -99,7 +103,7 @@ class Notable:
         """The fields that differ once everything is called by the same name, and that matter."""
         before, after = self._matched.seen(change.origin or change.where, change.before), change.after
         if change.subject == "sysctl":
-            return ("value",) if before != after else ()
+            return ("value",) if before != after and not self._follows(change) else ()
         kind: Any = type(after)
         quiet = FIELDS.get(change.subject, set()) | noise(kind)
         fields = [
@@ -123,6 +127,19 @@ class Notable:
         elif change.subject == "container" and "files" in fields and (not before.files or not after.files):
             fields.remove("files")  # they are there while it runs
         return tuple(fields)
+
+    def _follows(self, change: Change) -> bool:
+        """Whether a setting was changed with another: forwarding of all links at once is one switch, ip_forward."""
+        tree = "ipv4" if change.after[0].startswith("net.ipv4.") else "ipv6"
+        name = _OF_LINK.fullmatch(change.after[0])
+        if name is None or name[2] != "forwarding":
+            return False
+        leader = "net.ipv4.ip_forward" if tree == "ipv4" else "net.ipv6.conf.all.forwarding"
+        space = next((one for one in self._matched.spaces if one.now == change.where), None)
+        if space is None or space.before is None or space.after is None or change.after[0] == leader:
+            return False
+        values = space.before.sysctl(leader), space.after.sysctl(leader)
+        return values[0] != values[1] and values[1] == change.after[1]
 
     def _link_fields(self, before: Link, after: Link, fields: list[str]) -> list[str]:
         left_out = set()
@@ -196,6 +213,11 @@ class Notable:
         """What every namespace has."""
         return not self._whole(change)
 
+    def setting(self, change: Change, one: Any) -> bool:
+        """Not those of a link that came or went, or has another name now."""
+        name = _OF_LINK.fullmatch(one[0])
+        return self.given(change, one) and (name is None or name[1] in ("all", "default"))
+
     def connection(self, change: Change, one: Any) -> bool:
         """Those that were translated; they are forgotten by a timer."""
         own = one.original.destination.startswith("127.") or one.original.source.startswith("127.")
@@ -223,7 +245,7 @@ TELLING: dict[str, Callable[[Notable, Change, Any], bool]] = {
     "chain": Notable.chain,
     "rule": Notable.inside,
     "set": Notable.inside,
-    "sysctl": Notable.given,
+    "sysctl": Notable.setting,
     "connection": Notable.connection,
     "socket": Notable.socket,
     "process": Notable.never,

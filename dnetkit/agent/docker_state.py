@@ -32,11 +32,8 @@ __all__ = ["Answers", "DockerState", "Sandbox", "ask"]
 _AT_ONCE = 2  # questions under way to one engine
 _OWN = re.compile(r"/(default|ingress_sbox|lb_[^/]*|\d+-[^/]*)$")
 
-# What of `docker info` decides about networks: the name of the setting, where it stands in the answer.
+# What of `docker info` decides about networks and is no setting of the kernel's: a name, where it stands in the answer.
 _SETTINGS = (
-    ("ipv4-forwarding", "IPv4Forwarding"),
-    ("bridge-nf-iptables", "BridgeNfIptables"),
-    ("bridge-nf-ip6tables", "BridgeNfIp6tables"),
     ("live-restore", "LiveRestoreEnabled"),
     ("firewall", "FirewallBackend.Driver"),
     ("swarm", "Swarm.LocalNodeState"),

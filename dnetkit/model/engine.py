@@ -142,7 +142,7 @@ class Container:
 class Machine:
     """A machine of the lab: kind 'host' or 'client', its LAN address, its engine's version ('' without one).
 
-    settings: what of `docker info` decides about networks, ('bridge-nf-iptables', 'true'), ('swarm', 'active'), ...
+    settings: what of `docker info` decides about networks, ('live-restore', 'true'), ('swarm', 'active'), ...
     files: its /etc/hosts, /etc/resolv.conf, /etc/hostname and /etc/docker/daemon.json, those that are there.
     """
 
