@@ -1,9 +1,11 @@
 """Draw the network: machines, bridges, namespaces, containers, the cables between them, and what the last step changed.
 
 marks     the snapshot with what was removed still in it, each thing marked as added, removed or changed
-staging   from there to a scene (scene): what belongs where, and what is noise;  focus  a part of it
-drawing   from a scene to a graphviz.Digraph;  nodes, labels, palette  how each thing looks
-picture   Graphviz's SVG, made fit for a page;  words  the scene in sentences
+staging   from there to a scene (scene): what belongs where, what is noise, in which order (ordering)
+focus     a part of a scene
+words     a scene in sentences
+drawing   a scene as a graphviz.Digraph (dot); nodes, labels, palette: how each thing looks; tips: on hovering
+picture   Graphviz's SVG made fit for a page
 """
 
 from __future__ import annotations

@@ -256,10 +256,6 @@ def _home(guest: Guest) -> dict[str, object]:
     return {"border": 1, "color": LINE if guest.stopped else CONTAINER, "style": "rounded", "bgcolor": tint(CONTAINER)}
 
 
-def _dashes(mark: str) -> str:
-    return "dashed" if mark == "removed" else "rounded"
-
-
 def _guest(guest: Guest, scene: Scene) -> Label:
     container = guest.container
     colour = NOTE if guest.stopped else ""

@@ -41,12 +41,12 @@ def network(box: NetworkBox) -> str:
     return f"{box.network.driver} network {box.network.name}"
 
 
-def cable(cable: Cable) -> str:
+def cable(shown: Cable) -> str:
     """A cable."""
-    kind = "veth pair" if cable.kind == "veth" else cable.kind
-    state = ", down" if cable.down else ""
-    mark = f" ({cable.mark})" if cable.mark else ""
-    one, other = (f"{called(end[1])} in {called(end[0])}" for end in (cable.upper, cable.lower))
+    kind = "veth pair" if shown.kind == "veth" else shown.kind
+    state = ", down" if shown.down else ""
+    mark = f" ({shown.mark})" if shown.mark else ""
+    one, other = (f"{called(end[1])} in {called(end[0])}" for end in (shown.upper, shown.lower))
     return f"{kind}: {one} and {other}{state}{mark}"
 
 
