@@ -83,7 +83,10 @@ def test_bridges_and_what_hangs_on_them_keep_their_order(direction: str, axis: i
     for name, bridge in (("c1", "br-zoo"), ("c2", "docker0"), ("c10", "docker0"), ("c3", "br-app")):
         net.container(name, bridge=bridge)
     picture = diagram(net.snapshot, direction=direction)
-    for pattern, wanted in ((r"docker0|app|zoo", ["docker0", "app", "zoo"]), (r"c\d+", ["c2", "c10", "c3", "c1"])):
+    for pattern, wanted in (
+        (r"\d+: docker0|app|zoo", ["5: docker0", "app", "zoo"]),
+        (r"c\d+", ["c2", "c10", "c3", "c1"]),
+    ):
         found = places(picture, pattern)
         assert sorted(found, key=lambda name, found=found: found[name][axis]) == wanted  # type: ignore[misc]
 
@@ -114,8 +117,9 @@ def test_what_hangs_on_a_bridge_inside_a_namespace_stands_below_it() -> None:
     net.link(switch, "br9", kind="bridge")
     net.pair((leaf, "eth0"), (switch, "port"))
     net.change(switch, "port", master="br9")
-    found = places(diagram(net.snapshot), "br9|leaf")
-    assert found["br9"][1] < found["leaf"][1]
+    found = places(diagram(net.snapshot), r"\d+: br9|leaf")
+    (_, bridge), (_, leaf_place) = (found[name] for name in sorted(found))
+    assert bridge < leaf_place
 
 
 def test_many_side_by_side_are_drawn_from_left_to_right() -> None:

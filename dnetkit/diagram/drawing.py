@@ -225,6 +225,7 @@ class _Drawing:
             if "/" in cable.lower[0] and "/" not in tail:
                 look["minlen"] = "2"  # namespaces stand in one row below the bridges, whatever they hang on
             whole = cable.upper[0] == "lan" and ":" not in tail
+            look["weight"] = "1" if cable.upper[0] == "lan" else "3"
             self.dot.edge(tail if whole else f"{tail}:{down}", f"{head}:{up}", **look)
 
     def sides(self) -> tuple[str, str]:

@@ -67,10 +67,12 @@ def lan(shown: Bridge, scene: Scene, direction: str) -> Label:
 def bridge(shown: Bridge, scene: Scene, direction: str) -> Label:
     """A bridge as a switch: its name on top, one socket for each port below."""
     interface = shown.interface
-    number = "" if scene.detail == "brief" else f"{interface.link.index}: "
+    name = shown.name if scene.detail == "brief" else f"{interface.link.index}: {shown.name}"
+    carries = shown.title != shown.name
+    head = shown.title if carries else name
     title = [
-        strong(f"{SIGNS[shown.mark]} {shown.title}".strip(), HEADING, LARGE, struck=shown.mark == "removed"),
-        text(f"{number}bridge" if shown.title == shown.name else f"{number}bridge {shown.name}", HEADING, SMALL),
+        strong(f"{SIGNS[shown.mark]} {head}".strip(), HEADING, LARGE, struck=shown.mark == "removed"),
+        text(f"bridge {name}" if carries else "bridge", HEADING, SMALL),
         *(_in_heading(address, mark, shown.mark) for address, mark in interface.addresses),
         *(text(told, HEADING, SMALL) for told in interface.was),
     ]
@@ -95,8 +97,10 @@ def _in_heading(address: str, mark: str, whole: str) -> Label:
 
 
 def _switch(title: Label, ports: Sequence[str], kind: str, direction: str, mark: str) -> Label:
-    colour = MARKS[mark] if mark else {"lan": LAN, "bridge": BRIDGE}[kind]
-    frame: dict[str, object] = {"border": _BORDERS[mark], "color": colour, "bgcolor": tint(colour)}
+    plain = {"lan": LAN, "bridge": BRIDGE}[kind]
+    colour = MARKS[mark] if mark else plain
+    frame: dict[str, object] = {"border": _BORDERS[mark], "color": colour}
+    frame["bgcolor"] = tint(plain if mark == "changed" else colour)
     frame |= {"style": "dashed"} if mark == "removed" else {}
     frame |= {"cellborder": 0, "cellspacing": 0}
     across = direction == "TB"
@@ -122,7 +126,7 @@ def _interface(one: Interface, detail: str) -> Label:
     if one.note and detail != "brief":
         parts.append(small(one.note))
     if detail == "full":
-        parts += [small(f"{link.mac} mtu {link.mtu}")]
+        parts.append(small(f"{'' if link.kind == 'loopback' else link.mac} mtu {link.mtu}".strip()))
     if one.trouble and one.mark != "removed":
         parts.append(strong(one.trouble, NOTE, SMALL))
     parts += [small(told, MARKS["changed"]) for told in one.was]

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from dnetkit.model import Container, Namespace, Network, Snapshot
+from dnetkit.words import label
 
 __all__ = ["Order", "bridge_order", "natural"]
 
@@ -28,8 +29,8 @@ def bridge_order(title: str) -> Key:
 class Order:
     """The places of the namespaces of a snapshot.
 
-    First those on the first bridge, then those on the next, then those on none; among them by name. Namespaces that a
-    pair joins directly come one after the other, from one end of the chain to the other.
+    First those on the first bridge, then those on the next, then those on none; among them by name, clients last.
+    Namespaces that a pair joins directly come one after the other, from one end of the chain to the other.
     """
 
     def __init__(self, state: Snapshot) -> None:
@@ -37,12 +38,12 @@ class Order:
         self.bridges = self._bridges(state)
         columns = self._columns(state)
         self.keys: dict[str, Key] = {
-            space.name: (columns.get(space.name, len(self.bridges)), natural(space.label), natural(space.name), 0)
+            space.name: _key(columns.get(space.name, len(self.bridges)), space.name, late=space.kind == "client")
             for space in state.namespaces
         }
         for chain in _chains(_beside(state), self.keys):
             first = min(self.keys[name] for name in chain)
-            self.keys |= {name: (*first[:3], number) for number, name in enumerate(chain)}
+            self.keys |= {name: (*first[:-1], number) for number, name in enumerate(chain)}
 
     def of(self, space: str, containers: Iterable[Container] = ()) -> Key:
         """What a namespace is sorted by; `containers` are those that wait for one that is not there."""
@@ -55,7 +56,7 @@ class Order:
             if one.id in networks and (machine, bridge) in self.bridges
         ]
         middle = sum(places) / len(places) if places else len(self.bridges)
-        return (middle, natural(space.rpartition("/")[2]), natural(space), 0)
+        return _key(middle, space)
 
     def network(self, space: str, bridge: str) -> Network | None:
         """The Docker network that a bridge carries."""
@@ -84,6 +85,10 @@ class Order:
                 if link.peer is not None and place is not None:
                     plugged.setdefault(link.peer.namespace, []).append(place)
         return {name: sum(places) / len(places) for name, places in plugged.items()}
+
+
+def _key(column: float, name: str, *, late: bool = False) -> Key:
+    return (column, late, natural(label(name)), natural(name), 0)
 
 
 def _beside(state: Snapshot) -> dict[str, set[str]]:

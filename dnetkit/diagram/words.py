@@ -191,7 +191,8 @@ class _Teller:
         if one.note and not self.brief:
             parts.append(f"is {one.note}" if not one.note.startswith("its") else f"leads nowhere: {one.note}")
         if self.full:
-            parts.append(f"has MAC {one.link.mac} and MTU {one.link.mtu}")
+            mac = "" if one.link.kind == "loopback" else f"MAC {one.link.mac} and "
+            parts.append(f"has {mac}MTU {one.link.mtu}")
         if one.trouble and one.mark != "removed":
             parts.append("is down" if one.trouble == "down" else f"has {one.trouble}")
         parts += [f"is {told}" if one.mark == "removed" else f"changed ({told})" for told in one.was]
