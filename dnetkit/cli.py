@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from dnetkit.cli_images import add_images
 from dnetkit.cli_labs import add_clean, add_shell
 from dnetkit.cli_run import add_lab, add_run
 from dnetkit.errors import DnetkitError
@@ -111,5 +112,6 @@ COMMANDS: tuple[Callable[[Subparsers], None], ...] = (
     add_shell,
     add_clean,
     add_engine,
+    add_images,
 )
 """What `dnetkit` can do, in the order in which --help lists it."""

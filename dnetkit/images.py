@@ -1,70 +1,94 @@
 """The images that labs start with: a catalogue of the names learners type, and a cache of archives made from it.
 
-An image comes from a registry where one answers (with skopeo, since a lab has no way out and the machine's own engine
-is not touched), else it is built from Debian's packages. Either way the result is an archive as `docker save` writes
-it:
+An image comes from a registry where one answers, else it is built from Debian's packages. Either way the result is an
+archive as `docker save` writes it:
 
     $XDG_CACHE_HOME/dnetkit/images/
-    ├── busybox.lock                  held while it is made
-    ├── busybox.json                  {"digest": "sha256:...", "source": "Debian busybox-static 1:1.35.0-4"}
-    └── busybox-0123456789ab.tar      the archive, named by its digest
+    ├── redis.lock                    held while it is made
+    ├── redis.json                    {"digest": "sha256:...", "source": "Debian redis-server 5:7.0.15", "recipe": ...}
+    └── redis-0123456789ab.tar        the archive, named by its digest
 """
 
 from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import fcntl
-import hashlib
-import io
 import json
-import os
-import re
 import shutil
-import stat
-import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from dnetkit import programs
+from dnetkit import builder, registry
+from dnetkit.debian import Packages
 from dnetkit.engines import cache_directory
 from dnetkit.errors import ImageError
+from dnetkit.layers import add_layer, digest, write_archive
+from dnetkit.recipes import RECIPES, TOOLS, Recipe
+from dnetkit.work import Job, Progress, together
 
-__all__ = ["CATALOGUE", "Archive", "Image", "archive", "digest", "locked", "look_up", "write_archive"]
-
-Progress = Callable[[str], object]
-
-REGISTRY = "DNETKIT_REGISTRY"
-"""Environment: the registry to ask instead of the public one, such as 'localhost:5000/library'; 'none' asks none."""
-
-_PATIENCE = "10s"  # for a registry to answer at all
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+__all__ = [
+    "CATALOGUE",
+    "Archive",
+    "Image",
+    "archives",
+    "cached",
+    "directory",
+    "locked",
+    "look_up",
+    "no_room",
+    "stand_ins",
+]
 
 
 @dataclass(frozen=True)
 class Image:
-    """An entry of the catalogue: the name that learners type, its reference below a registry, its Debian recipe.
+    """An entry of the catalogue: the name that learners type.
 
-    build is given an empty directory to fill with the image's files and returns what it was made from, in words.
+    reference: what a registry calls it; '' when none has it. stand_in: the image that stands for it where no registry
+    gives it; '' for one with a recipe of its own.
     """
 
     name: str
-    reference: str
-    command: tuple[str, ...]
-    build: Callable[[Path], str]
-    environment: tuple[str, ...] = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",)
+    reference: str = ""
+    stand_in: str = ""
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it, or the one that stands for it, is built."""
+        return RECIPES[self.stand_in or self.name]
 
 
 @dataclass(frozen=True)
 class Archive:
-    """An image in the cache; digest is the SHA-256 of the file at `path`."""
+    """An image in the cache; digest is the SHA-256 of the file at `path`. stand_in: what it really is, else ''."""
 
     name: str
     digest: str
     source: str
     path: Path
+    stand_in: str = ""
+
+
+CATALOGUE: tuple[Image, ...] = (
+    Image("busybox", "busybox:latest"),
+    Image("alpine", "alpine:latest", stand_in="busybox"),
+    Image("redis", "redis:7"),
+    Image("tomcat", "tomcat:10"),
+    Image("mariadb", "mariadb:10.11"),
+    Image("mysql", "mysql:8", stand_in="mariadb"),
+    Image("httpd", "httpd:2.4"),
+    Image("dnsmasq"),
+    Image("sshd"),
+)
+"""Every image that a lab can be opened with."""
 
 
 def look_up(name: str) -> Image:
@@ -80,181 +104,181 @@ def look_up(name: str) -> Image:
     return image
 
 
-def archive(name: str, progress: Progress) -> Archive:
-    """The image's archive: from the cache, else fetched or built now. Raises ImageError when neither can be done."""
-    image = look_up(name)
-    directory = cache_directory() / "images"
-    with locked(directory, name):
-        found = _cached(directory, name)
-        if found is None:
-            found = _make(image, directory, progress)
-    return found
+def directory() -> Path:
+    """Where the archives are."""
+    return cache_directory() / "images"
+
+
+def archives(names: Sequence[str], progress: Progress, *, again: bool = False) -> dict[str, Archive]:
+    """The images' archives by name: from the cache, else fetched or built now, several at once; with `again` made anew.
+
+    Raises ImageError when one of them can be neither fetched nor built.
+    """
+    images = [look_up(name) for name in dict.fromkeys(names)]
+    found = {} if again else {image.name: known for image in images if (known := cached(image)) is not None}
+    missing = [image for image in images if image.name not in found]
+    if missing:
+        with _scratch(directory()) as scratch:
+            _check_room([image.recipe for image in missing], scratch)
+            packages = Packages(scratch)
+            make = {image.name: partial(_archive, image, packages, again) for image in missing}
+            found |= together(make, progress)
+    return {image.name: found[image.name] for image in images}
+
+
+def cached(image: Image) -> Archive | None:
+    """The image's archive, when it is in the cache and made by today's recipe."""
+    place = directory()
+    try:
+        record = json.loads((place / f"{image.name}.json").read_text(encoding="utf-8"))
+        found, source, recipe = str(record["digest"]), str(record["source"]), str(record["recipe"])
+        stand_in = str(record.get("stand_in", ""))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    path = _path(place, stand_in or image.name, found)
+    current = recipe == image.recipe.fingerprint() and path.is_file()
+    return Archive(image.name, found, source, path, stand_in) if current else None
+
+
+def stand_ins(names: Sequence[str]) -> dict[str, str]:
+    """Of these images in the cache, those that others stand for: the name that was asked for, to what it really is."""
+    found = {name: cached(look_up(name)) for name in names}
+    return {name: archive.stand_in for name, archive in found.items() if archive is not None and archive.stand_in}
 
 
 @contextlib.contextmanager
-def locked(directory: Path, name: str) -> Iterator[None]:
-    """Hold the lock `name` in a directory of the cache: one process makes a thing, the others wait and find it."""
+def locked(place: Path, name: str, job: Job | None = None) -> Iterator[None]:
+    """Hold the lock called `name` in a directory of the cache: one makes a thing, the others wait and find it."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        handle = (directory / f"{name}.lock").open("w")
+        place.mkdir(parents=True, exist_ok=True)
+        handle = (place / f"{name}.lock").open("w")
     except OSError as error:
-        raise ImageError(
-            f"The cache cannot be written: {error}", f"Look at {directory}, or set XDG_CACHE_HOME."
-        ) from error
+        raise ImageError(f"The cache cannot be written: {error}", f"Look at {place}, or set XDG_CACHE_HOME.") from error
     with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        stop = job.stop if job is not None else threading.Event()
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if job is not None:
+                    job.tell(f"waiting for the one who makes {name} now")
+                if stop.wait(0.05):
+                    raise ImageError(f"The image {name} was interrupted.") from None
         yield
 
 
-def write_archive(tree: Path, image: Image, target: Path) -> None:
-    """Pack a directory as a one-layer image, the same bytes for the same files: everything owned by root, no dates.
+def no_room(what: str, place: Path, error: OSError) -> ImageError:
+    """The error for something that could not be written."""
+    hint = f"Look at {place}."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        with contextlib.suppress(OSError):
+            hint = f"{shutil.disk_usage(place).free / 1e6:.0f} MB are free in {place}. "
+        hint += "Make room there, or set XDG_CACHE_HOME to a folder on another disk."
+    return ImageError(f"{what}: {error.strerror or error}", hint)
 
-    The format is that of `docker save` (Docker Image Specification 1.2).
+
+def _check_room(recipes: Sequence[Recipe], place: Path) -> None:
+    """Refuse before anything is downloaded: apt, for one, hangs on a full disk."""
+    sizes = {recipe.name: recipe.size for recipe in recipes}
+    lists = 100 if any(recipe.packages for recipe in recipes) else 0
+    needed = lists + 1.3 * sum(sizes.values()) + max(sizes.values())
+    free = shutil.disk_usage(place).free / 1e6
+    if free < needed:
+        raise ImageError(
+            f"There is no room to make {', '.join(sizes)}: it takes {needed:.0f} MB, and {free:.0f} MB are free.",
+            f"Make room where {place.parent} is, or set XDG_CACHE_HOME to a folder on another disk.",
+        )
+
+
+def _archive(image: Image, packages: Packages, again: bool, job: Job) -> Archive:
+    place = directory()
+    before = cached(image)
+    with locked(place, image.name, job):
+        found = cached(image)
+        if found is None or (again and found == before):
+            try:
+                with _scratch(place, image.name) as scratch:
+                    found = _make(image, packages, again, scratch, job)
+            except OSError as error:
+                raise no_room(f"The image {image.name} could not be made", place, error) from error
+            if job.name == image.name:
+                job.note(f"ready ({found.source})")
+    return found
+
+
+def _make(image: Image, packages: Packages, again: bool, scratch: Path, job: Job) -> Archive:
+    place = directory()
+    made, written = scratch / "image.tar", scratch / "layer.tar"
+    tag = f"{image.name}:latest"
+    source = registry.fetch(image.reference, tag, scratch / "fetched.tar", job) if image.reference else None
+    stand_in = ""
+    if source is not None:
+        builder.extend(image.recipe, packages, written, job)
+        add_layer(scratch / "fetched.tar", written, partial(_with_tools, image.recipe), tag, made)
+    elif image.stand_in:
+        job.note(f"no registry gives {image.name} here, so {image.stand_in} stands for it")
+        archive = _archive(look_up(image.stand_in), packages, again, job)
+        found, source, stand_in = archive.digest, f"{image.stand_in}, {archive.source}", image.stand_in
+    else:
+        source = builder.build(image.recipe, packages, written, job)
+        job.tell("packing")
+        write_archive(written, image.recipe.whole_config(), tag, made)
+    if not stand_in:
+        found = digest(made)
+        made.rename(_path(place, image.name, found))
+    record = {"digest": found, "source": source, "recipe": image.recipe.fingerprint(), "stand_in": stand_in}
+    (scratch / "record.json").write_text(json.dumps(record), encoding="utf-8")
+    (scratch / "record.json").rename(place / f"{image.name}.json")
+    for old in place.glob(f"{image.name}-*.tar"):
+        if not stand_in and old != _path(place, image.name, found):
+            old.unlink()
+    return Archive(image.name, found, source, _path(place, stand_in or image.name, found), stand_in)
+
+
+def _with_tools(recipe: Recipe, config: dict[str, Any]) -> None:
+    """Change the Config of an image from a registry: what our layer on top brings is to be found."""
+    own = {name: value for name, _, value in (entry.partition("=") for entry in config.get("Env") or [])}
+    own["PATH"] = f"{own.get('PATH', '/usr/local/bin:/usr/bin:/bin')}:{TOOLS}"
+    config["Env"] = [f"{name}={value}" for name, value in {**own, **recipe.added_environment}.items()]
+
+
+@contextlib.contextmanager
+def _scratch(place: Path, name: str = "") -> Iterator[Path]:
+    """A directory for what is not finished; what a killed process left there is removed first.
+
+    With a name the caller holds the lock of that name; without one, a lock in the directory tells that it is in use.
     """
-    layer = target.with_suffix(".layer")
     try:
-        with tarfile.open(layer, "w", format=tarfile.GNU_FORMAT) as tar:
-            for path in sorted(tree.rglob("*")):
-                tar.add(path, path.relative_to(tree).as_posix(), recursive=False, filter=_plain)
-        layer_digest = digest(layer)
-        config = {
-            "architecture": _ARCHITECTURES.get(os.uname().machine, os.uname().machine),
-            "os": "linux",
-            "created": "1970-01-01T00:00:00Z",
-            "config": {"Cmd": list(image.command), "Env": list(image.environment)},
-            "rootfs": {"type": "layers", "diff_ids": [layer_digest]},
-            "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "dnetkit"}],
-        }
-        plain = json.dumps(config, sort_keys=True).encode()
-        identity = hashlib.sha256(plain).hexdigest()
-        layers = [f"{layer_digest.removeprefix('sha256:')}/layer.tar"]
-        manifest = [{"Config": f"{identity}.json", "RepoTags": [f"{image.name}:latest"], "Layers": layers}]
-        with tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as tar:
-            for name, content in ((f"{identity}.json", plain), ("manifest.json", json.dumps(manifest).encode())):
-                entry = tarfile.TarInfo(name)
-                entry.size = len(content)
-                tar.addfile(entry, io.BytesIO(content))
-            tar.add(layer, layers[0], filter=_plain)
-    finally:
-        layer.unlink(missing_ok=True)
-
-
-def _make(image: Image, directory: Path, progress: Progress) -> Archive:
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{image.name}-", dir=directory) as scratch:
-            made = Path(scratch) / "image.tar"
-            source = _fetch(image, made, progress)
-            if source is None:
-                progress(f"Building the image {image.name} from Debian's packages ...")
-                tree = Path(scratch) / "tree"
-                tree.mkdir()
-                source = image.build(tree)
-                write_archive(tree, image, made)
-            found = digest(made)
-            path = _path(directory, image.name, found)
-            made.rename(path)
-            record = Path(scratch) / "record.json"
-            record.write_text(json.dumps({"digest": found, "source": source}), encoding="utf-8")
-            record.rename(directory / f"{image.name}.json")
+        place.mkdir(parents=True, exist_ok=True)
+        for left in place.glob(f".{name or 'packages'}-*"):
+            if name or not _in_use(left):
+                shutil.rmtree(left, ignore_errors=True)
+        with (
+            tempfile.TemporaryDirectory(prefix=f".{name or 'packages'}-", dir=place) as made,
+            (Path(made) / ".lock").open("w") as handle,
+        ):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield Path(made)
     except OSError as error:
-        raise ImageError(f"The image {image.name} could not be made: {error}", f"Look at {directory}.") from error
-    progress(f"The image {image.name} is ready ({source}).")
-    return Archive(image.name, found, source, path)
+        if name:
+            raise
+        raise no_room("The cache cannot be written", place, error) from error
 
 
-def _cached(directory: Path, name: str) -> Archive | None:
+def _in_use(scratch: Path) -> bool:
     try:
-        record = json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))
-        found, source = str(record["digest"]), str(record["source"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    path = _path(directory, name, found)
-    return Archive(name, found, source, path) if path.is_file() else None
+        with (scratch / ".lock").open("r+") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        with contextlib.suppress(OSError):
+            return time.time() - scratch.stat().st_mtime < 60  # it was made this moment, and is not locked yet
+    except OSError:
+        return False
+    return False
 
 
-def _path(directory: Path, name: str, found: str) -> Path:
-    return directory / f"{name}-{found.removeprefix('sha256:')[:12]}.tar"
-
-
-def _fetch(image: Image, target: Path, progress: Progress) -> str | None:
-    """Fetch it from a registry into `target`; None when none answers or there is no skopeo to ask with."""
-    registry = os.environ.get(REGISTRY, "")
-    if registry == "none" or programs.find("skopeo") is None:
-        return None
-    reference = f"{registry}/{image.reference}" if registry else image.reference
-    plain = ["--tls-verify=false"] if registry.startswith(("localhost:", "127.0.0.1:")) else []
-    source = f"docker://{reference}"
-    answers = programs.run(["skopeo", "--command-timeout", _PATIENCE, "inspect", "--raw", *plain, source])
-    if not answers.ok:
-        progress(f"No registry gave {reference}: {answers.reason}")
-        return None
-    progress(f"Fetching {reference} ...")
-    destination = f"docker-archive:{target}:{image.name}:latest"
-    plain = ["--src-tls-verify=false"] if plain else []
-    done = programs.run(["skopeo", "copy", "--quiet", *plain, source, destination], timeout=900)
-    if not done.ok:
-        target.unlink(missing_ok=True)
-        progress(f"The registry began to answer, then failed: {done.reason}")
-        return None
-    return f"registry {reference}"
-
-
-def _busybox(tree: Path) -> str:
-    """Debian's busybox-static: one program, and a link for each name that it answers to."""
-    binary, source = _static_busybox(tree)
-    for name in ("bin", "etc", "root", "tmp", "var/run", "usr/bin", "usr/sbin", "sbin", "home"):
-        (tree / name).mkdir(parents=True, exist_ok=True)
-    (tree / "tmp").chmod(0o1777)
-    (tree / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
-    (tree / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
-    program = tree / "bin/busybox"
-    shutil.copyfile(binary, program)
-    program.chmod(0o755)
-    listed = programs.run([str(program), "--list"])
-    if not listed.ok:
-        raise ImageError(f"Debian's busybox does not run here: {listed.reason}")
-    for applet in listed.stdout.split():
-        link = tree / "bin" / applet
-        if not link.exists():
-            link.symlink_to("busybox")
-    return source
-
-
-def _static_busybox(tree: Path) -> tuple[Path, str]:
-    """The program and where it is from: the installed package, else the one that apt downloads."""
-    asked = programs.run(["dpkg-query", "-W", "-f", "${Version}", "busybox-static"])
-    for path in (Path("/usr/bin/busybox"), Path("/bin/busybox")):
-        if asked.ok and path.exists():
-            return path, f"Debian busybox-static {asked.stdout.strip()}"
-    with tempfile.TemporaryDirectory(dir=tree.parent) as scratch:
-        done = programs.run(["apt-get", "download", "busybox-static"], cwd=Path(scratch))
-        packages = list(Path(scratch).glob("*.deb"))
-        if not done.ok or not packages:
-            raise ImageError(
-                f"The package busybox-static could not be downloaded: {done.reason}",
-                "Install it (sudo apt-get install busybox-static), or set DNETKIT_REGISTRY to a registry that answers.",
-            )
-        unpacked = tree.parent / "busybox-static"
-        programs.run(["dpkg-deb", "-x", str(packages[0]), str(unpacked)])
-        version = re.sub(r"^busybox-static_|_[^_]*$", "", packages[0].name)
-    return next(path for path in unpacked.rglob("busybox") if path.is_file()), f"Debian busybox-static {version}"
-
-
-def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    entry.uid = entry.gid = entry.mtime = 0
-    entry.uname = entry.gname = ""
-    entry.mode = stat.S_IMODE(entry.mode)
-    return entry
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, as 'sha256:0123...'."""
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            found.update(piece)
-    return f"sha256:{found.hexdigest()}"
-
-
-CATALOGUE: tuple[Image, ...] = (Image("busybox", "busybox:latest", ("sh",), _busybox),)
-"""Every image that a lab can be opened with."""
+def _path(place: Path, name: str, found: str) -> Path:
+    return place / f"{name}-{found.removeprefix('sha256:')[:12]}.tar"

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from dnetkit import engines, sandbox, stores
+from dnetkit import engines, images, sandbox, stores
 from dnetkit.agent.mounts import BASE
 from dnetkit.door import Door
 from dnetkit.errors import LabError, SandboxError, UnknownMachine, UsageError
@@ -63,6 +63,7 @@ class Lab:
         }
         self.sandbox = sandbox
         self.engines: dict[str, str] = {}
+        self.stand_ins: dict[str, str] = {}
         self.opened_in = 0.0
         self._images = tuple(images) if engine is not None else ()
         self._engine = engine
@@ -116,6 +117,7 @@ class Lab:
         if engine is not None:
             found = stores.prepare(self._images, engine, self.sandbox, partial(self._bare, engine), self._progress)
             bind = {f"image{number}": str(path) for number, path in enumerate(found)}
+            self.stand_ins = images.stand_ins(self._images)
         session = _launch(self.id, self.sandbox, engine, bind)
         with _closing_on_failure(session, self._disk):
             answer = session.open(self._config(engine, [f"{BASE}/{name}" for name in bind]))

@@ -20,6 +20,7 @@ from dnetkit.failures import did_you_mean
 from dnetkit.model import CommandResult, Snapshot
 from dnetkit.stage import Slot, can_redraw, show
 from dnetkit.tutor import Tutor
+from dnetkit.work import Report
 
 if TYPE_CHECKING:
     from dnetkit.diff import Changes
@@ -105,7 +106,16 @@ class Workbench(Magics):
         began = time.monotonic()
         self._forget()
         slot = Slot(self.live)
-        lab = start(lambda text: slot.put(views.message(text)))
+
+        def tell(news: str) -> None:
+            if not isinstance(news, Report):
+                slot.put(views.message(news))
+            elif slot.live:
+                slot.put(views.working(news))
+            elif news.begins:
+                slot.put(views.message(str(news)))
+
+        lab = start(tell)
         self.current = lab
         self._shell.user_ns["lab"] = lab
         slot.put(views.status(lab, lab.snapshot(), time.monotonic() - began))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["SYSTEM_DIRECTORIES", "Ended", "find", "run"]
+__all__ = ["SYSTEM_DIRECTORIES", "Ended", "end", "find", "run", "start"]
 
 SYSTEM_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where an administrator's programs are; Debian leaves these out of an ordinary user's PATH."""
@@ -69,3 +71,29 @@ def run(
     except OSError as error:
         return Ended(None, stderr=f"{argv[0]}: {error.strerror}")
     return Ended(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+
+
+def start(argv: Sequence[str | Path], *, cwd: Path | None = None) -> subprocess.Popen[bytes]:
+    """Start a program without input whose output, stdout and stderr together, is read while it runs, in the C locale.
+
+    `end` ends it. Raises OSError when it cannot be started.
+    """
+    program = find(str(argv[0]))
+    if program is None:
+        raise FileNotFoundError(f"{argv[0]}: there is no such program on this machine")
+    return subprocess.Popen(
+        [str(program), *map(str, argv[1:])],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=cwd,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+        start_new_session=True,  # what it starts ends with it
+    )
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a program of `start` and what it started."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)

@@ -9,6 +9,7 @@ from dnetkit.display import Html, View, escape, joined, listed, signed, table, t
 from dnetkit.exercises import Exercise, Verdict
 from dnetkit.model import Link, Snapshot, Unavailable
 from dnetkit.prose import prose
+from dnetkit.work import Report
 
 __all__ = [
     "LabLike",
@@ -22,6 +23,7 @@ __all__ = [
     "status",
     "task",
     "verdict",
+    "working",
 ]
 
 
@@ -35,6 +37,21 @@ def problem(text: str) -> View:
     return View(text, tag("div", prose(text), class_="dnk-removed"))
 
 
+def working(report: Report) -> View:
+    """How far each thing is that is made now: a line for each, with a bar where it can be measured."""
+    rows = [
+        (
+            tag("b", task.name),
+            task.doing,
+            ""
+            if task.share is None
+            else tag("progress", value=f"{task.share:.2f}", max="1", title=f"{task.share:.0%}"),
+        )
+        for task in report.tasks
+    ]
+    return View("\n".join(map(str, report.tasks)), table(("image", "", ""), rows))
+
+
 def log(text: str) -> View:
     """The end of a log, as it was written."""
     return View(text.rstrip("\n") or "(the log is empty)")
@@ -46,6 +63,7 @@ class LabLike(Protocol):
     id: str
     sandbox: str
     requested: dict[str, Any]
+    stand_ins: dict[str, str]
 
 
 def status(lab: LabLike, state: Snapshot, took: float | None = None) -> View:
@@ -56,7 +74,11 @@ def status(lab: LabLike, state: Snapshot, took: float | None = None) -> View:
         (machine.name, machine.address, f"Docker Engine {machine.engine}" if machine.engine else "no engine")
         for machine in state.machines
     ]
-    foot = f"Images: {', '.join(lab.requested['images']) or 'none'}"
+    names = [
+        f"{name} (no registry has it here: {lab.stand_ins[name]} stands for it)" if name in lab.stand_ins else name
+        for name in lab.requested["images"]
+    ]
+    foot = f"Images: {', '.join(names) or 'none'}"
     header = ("machine", "address", "engine")
     markup = [tag("p", head), table(header, rows), tag("p", foot)]
     return View("\n".join([head, *_columns(header, rows), foot]), joined(markup))

@@ -27,6 +27,7 @@ from dnetkit.model import (
     Snapshot,
     Step,
 )
+from dnetkit.work import Report, Task
 
 _numbers = itertools.count(1)
 
@@ -159,7 +160,11 @@ class FakeLab:
         self.id = f"fake{next(_numbers)}"
         self.hosts = {"host1": FakeMachine(self, "host1")}
         self.client = FakeMachine(self, "client") if self.requested["client"] else None
+        self.stand_ins = {"alpine": "busybox"} if "alpine" in self.requested["images"] else {}
         if progress:
+            for share in (0.0, 0.5):
+                task = Task("redis", "unpacking", share)
+                progress(Report(task, (task,), begins=not share))
             progress("Starting the engine of `host1` ...")
 
     @property

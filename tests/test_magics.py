@@ -69,8 +69,13 @@ def test_without_a_kernel_the_progress_stays(tmp_path):
     notebook = FakeNotebook(tmp_path, live=False)
     shown = notebook.run("%lab open")
     notebook.close()
-    assert "Starting the engine of `host1` ..." in shown.plain
+    assert "redis: unpacking 0%\nStarting the engine of `host1` ...\n" in shown.plain  # a line for each step
     assert "is open" in shown.plain
+
+
+def test_an_image_that_another_stands_for_is_named_as_what_it_is(notebook):
+    shown = notebook.run("%lab open --images alpine,redis")
+    assert "Images: alpine (no registry has it here: busybox stands for it), redis" in shown.plain
 
 
 def test_open_asks_for_what_the_options_say_and_nothing_else(notebook):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
 import pytest
+from waiting import wait_for
 
 from dnetkit import programs
 
@@ -39,6 +41,29 @@ def test_a_time_limit() -> None:
     ended = programs.run([sys.executable, "-c", "input_never = __import__('threading').Event().wait()"], timeout=0.2)
     assert ended.status is None
     assert "did not end within 0.2 s" in ended.reason
+
+
+def test_a_program_is_read_while_it_runs_and_ends_with_what_it_started() -> None:
+    with programs.start(["sh", "-c", "sleep 60 & echo $!; echo problem >&2; wait"]) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        assert process.stdout.readline() == b"problem\n"
+        programs.end(process)
+        assert process.wait(10) == -signal.SIGTERM
+    wait_for("the child has ended", lambda: not _lives(child))
+    programs.end(process)  # one that has ended is left alone
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_program_that_is_not_there_is_not_started() -> None:
+    with pytest.raises(FileNotFoundError, match="no-such-program"):
+        programs.start(["no-such-program"])
 
 
 def test_silence_is_a_reason_too() -> None:

@@ -8,6 +8,7 @@ from dnetkit import views
 from dnetkit.claims import CheckResult
 from dnetkit.exercises import Exercise, Verdict
 from dnetkit.model import Unavailable
+from dnetkit.work import Report, Task
 
 EXERCISE = Exercise(
     "second", "02-docker0", "A second <one>", "Start `two`:\n- with **busybox**", "docker run &\nls", ("x",), ()
@@ -32,6 +33,7 @@ def both(view):
         views.advice(EXERCISE, EVIL),
         views.verdict(EXERCISE, Verdict(False, (CheckResult(False, EVIL, EVIL),)), EVIL),
         views.verdict(EXERCISE, Verdict(True, ()), notes=[EVIL]),
+        views.working(Report(Task(EVIL, EVIL), (Task(EVIL, EVIL, 0.5),), True)),
         views.progress({EVIL: EXERCISE}, {}, [EVIL]),
         views.snapshot(dataclasses.replace(fake_lab.snapshot(), unavailable=(Unavailable(EVIL, EVIL),))),
     ],
@@ -111,3 +113,11 @@ def test_progress_goes_chapter_by_chapter():
 
 def test_an_empty_log_says_so():
     assert str(views.log("\n")) == "(the log is empty)"
+
+
+def test_how_far_images_are_is_a_line_and_a_bar_each():
+    redis, tomcat = Task("redis", "ready (Debian redis-server 7)", note=True), Task("tomcat", "unpacking", 0.4)
+    bundle = views.working(Report(tomcat, (redis, tomcat), True))._repr_mimebundle_()
+    assert bundle["text/plain"] == "redis: ready (Debian redis-server 7)\ntomcat: unpacking 40%"
+    assert bundle["text/html"].count("<progress") == 1
+    assert '<progress value="0.40" max="1" title="40%">' in bundle["text/html"]

@@ -15,9 +15,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-__all__ = ["place", "save"]
+__all__ = ["NAMES", "place", "save"]
 
-_NAMES = Path("image/overlay2/repositories.json")
+NAMES = Path("image/overlay2/repositories.json")
 
 
 def place(stores: list[str], target: Path) -> None:
@@ -36,13 +36,13 @@ def place(stores: list[str], target: Path) -> None:
                 files.append(link)
             for file in files:
                 shutil.copy2(Path(directory) / file, here / file, follow_symlinks=False)
-        repositories |= json.loads((store / _NAMES).read_text())["Repositories"]
-    (target / _NAMES).write_text(json.dumps({"Repositories": repositories}))
+        repositories |= json.loads((store / NAMES).read_text())["Repositories"]
+    (target / NAMES).write_text(json.dumps({"Repositories": repositories}))
 
 
 def save(source: Path, target: Path) -> None:
     """Copy an engine's images into an empty store. Raises OSError when its directory is not laid out as expected."""
-    if not (source / _NAMES).is_file():
+    if not (source / NAMES).is_file():
         raise OSError("this engine does not keep its images in overlay2")
     shutil.copytree(source / "image", target / "image", symlinks=True)
     _copy_layers(source / "overlay2", target / "overlay2")
@@ -51,7 +51,6 @@ def save(source: Path, target: Path) -> None:
 def _copy_layers(source: Path, target: Path) -> None:
     """Copy with owners, modes and extended attributes, in which overlayfs marks what a layer removes."""
     target.mkdir(exist_ok=True)
-    _copy_attributes(source, target)
     for entry in os.scandir(source):
         copy = target / entry.name
         if entry.is_dir(follow_symlinks=False):
@@ -66,6 +65,8 @@ def _copy_layers(source: Path, target: Path) -> None:
         else:
             found = entry.stat(follow_symlinks=False)
             os.mknod(copy, found.st_mode, found.st_rdev)
+            os.lchown(copy, found.st_uid, found.st_gid)
+    _copy_attributes(source, target)  # last: each new entry changes a directory's date
 
 
 def _copy_attributes(source: Path, target: Path) -> None:
