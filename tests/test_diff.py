@@ -29,6 +29,7 @@ from dnetkit.model import (
 )
 from dnetkit.parts import PARTS, SCALARS
 
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of a whole snapshot, in a message
 quick = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )

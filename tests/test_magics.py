@@ -360,7 +360,7 @@ def test_a_diagram_marks_what_the_last_cell_changed(opened):
 
 def test_a_diagram_takes_options_and_explains_a_wrong_one(opened):
     assert opened.run("%diagram --direction LR --focus web").error is None
-    assert "%diagram: argument --direction" in opened.run("%diagram --direction up").trace
+    assert "There are: auto, TB, LR" in opened.run("%diagram --direction up").trace
 
 
 # Checks

@@ -21,6 +21,7 @@ __all__ = ["SOCKET", "Conversation", "Engine", "NotThere", "wait_until"]
 SOCKET = "/run/docker.sock"
 """Where an engine listens, inside its machine."""
 
+_INIT = "/usr/bin/tini-static"  # what `docker run --init` puts first; Debian's engine brings none along
 _LOG = "/run/dockerd.log"
 _PIDFILE = "/run/docker.pid"
 _ROOTLESS = "/run/dnetkit/rootless"  # where a rootless engine looks for what a root one finds in /etc and on PATH
@@ -102,6 +103,8 @@ class Engine:
             *("dockerd", "--host", f"unix://{SOCKET}", "--data-root", "/var/lib/docker"),
             *("--exec-root", "/run/docker", "--pidfile", _PIDFILE),
         ]
+        if os.path.exists(_INIT):
+            command += ["--init-path", _INIT]
         environment = dict(self.machine.environment)
         if config["library_path"]:
             environment["LD_LIBRARY_PATH"] = ":".join(config["library_path"])
