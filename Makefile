@@ -1,6 +1,6 @@
 # `make` alone lists what there is to make.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test check bench clean
+.PHONY: help setup lab run test check bench lock clean
 
 PYTHON := .venv/bin/python
 
@@ -28,6 +28,12 @@ check: setup ## format, lint, types, layers, clean notebooks
 
 bench: setup ## how long a lab takes to open, beside a bare dockerd
 	$(PYTHON) scripts/bench.py $(ARGS)
+
+lock: setup ## pin what the project depends on anew, after a change to it in pyproject.toml; ARGS=--upgrade takes newer versions
+	.venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 --generate-hashes \
+		--no-header --no-annotate --quiet $(ARGS) -o requirements.lock
+	.venv/bin/uv pip compile pyproject.toml --python-version 3.12 --python-platform linux --constraint requirements.lock \
+		--no-header --no-annotate --quiet -o binder/requirements.txt
 
 clean: ## remove .venv and all that was made in this folder (your cache of engines and images stays)
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

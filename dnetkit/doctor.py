@@ -98,7 +98,7 @@ class Report:
         names = [sandbox.name for sandbox in self.sandboxes if sandbox.usable]
         if not names:
             verdict = "Labs cannot be started here yet: see what is in the way of each sandbox."
-            return f"{rights.ON_BINDER} {verdict}" if self.binder else verdict
+            return f"{rights.ON_BINDER} The chapters can be read here, and run elsewhere." if self.binder else verdict
         if not self.engines:
             return f"Labs can be started here ({', '.join(names)}) once there is an engine. Run: dnetkit engine fetch"
         return f"Labs can be started here: {', '.join(names)}."

@@ -92,7 +92,10 @@ def judge(facts: Facts) -> tuple[Sandbox, ...]:
 
 def _against_root(facts: Facts) -> Iterator[Obstacle]:
     if facts.uid != 0:
-        yield Obstacle(f"You are {facts.user}, not root.", "Nothing to do if rootless is usable; else use sudo.")
+        remedy = (
+            "There is no root on Binder." if facts.binder else "Nothing to do if rootless is usable; else use sudo."
+        )
+        yield Obstacle(f"You are {facts.user}, not root.", remedy)
         return
     yield from _missing(facts, TOOLS)
     if facts.namespaces:
@@ -108,8 +111,9 @@ def _against_root(facts: Facts) -> Iterator[Obstacle]:
 
 
 def _against_rootless(facts: Facts) -> Iterator[Obstacle]:
-    if facts.binder:
+    if facts.binder:  # what else is in the way there, nobody can clear away
         yield Obstacle(ON_BINDER, "Run the workbook on a machine of your own: README.md says how.")
+        return
     yield from _missing(facts, TOOLS | ID_TOOLS)
     if facts.user_namespace:
         yield _no_user_namespace(facts)

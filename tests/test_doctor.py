@@ -47,6 +47,7 @@ def test_the_text_has_every_finding() -> None:
 def test_binder_is_told_plainly() -> None:
     assert not BAD.usable
     assert "Live labs on Binder: not yet" in BAD.text().splitlines()[-1]
+    assert "no_new_privs" not in BAD.text(), "what nobody can clear away there only hides it"
 
 
 def test_without_an_engine_the_next_step_is_named() -> None:
