@@ -20,7 +20,7 @@ from dnetkit.version import __version__
 
 __all__ = ["Disk", "Package", "Report", "examine"]
 
-PACKAGES = ("jupyterlab", "ipykernel", "ipywidgets", "anywidget", "papermill", "graphviz", "docker", "pyroute2")
+PACKAGES = ("jupyterlab", "ipykernel", "ipywidgets", "papermill", "graphviz", "docker", "pyroute2")
 GRAPHVIZ = "dot (Graphviz)"
 NOT_HERE = "not installed"
 ESSENTIAL = ("veth", "bridge")
