@@ -57,7 +57,9 @@ def exercise_card(
     ]
     task = ipywidgets.HTML(views.task(exercise).markup)
     frame = ipywidgets.Layout(border="1px solid var(--jp-border-color2)", padding="4px 12px 8px", margin="4px 0")
-    return ipywidgets.VBox([task, ipywidgets.HBox(buttons), below], layout=frame)
+    card = ipywidgets.VBox([task, ipywidgets.HBox(buttons), below], layout=frame)
+    card.add_class("dnetkit-card")
+    return card
 
 
 def _button(label: str, tooltip: str, pressed: Callable[[], None]) -> ipywidgets.Button:

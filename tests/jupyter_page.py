@@ -11,15 +11,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from waiting import wait_for
 
 FLAGS = [
     "--no-sandbox",
@@ -34,15 +34,6 @@ FLAGS = [
 """Without its own sandbox, which root cannot have; it sees nothing but loopback."""
 
 SCREENSHOTS = Path(__file__).parent.parent / "build" / "screenshots"
-
-
-def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    """The first true value of `condition`, asked again and again. Fails the test when the time is over."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"after {seconds:g} s: {what}"
-        time.sleep(0.05)
-    return value
 
 
 class Server:
@@ -64,11 +55,12 @@ class Server:
             "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
             "IPYTHONDIR": str(home / "ipython"),
             "XDG_DATA_HOME": str(home / "share"),
+            "TMPDIR": str(home / "tmp"),  # a kernel that is killed leaves files there
         }
         for name in ("DNETKIT_UNATTENDED", "DNETKIT_SANDBOX"):
             self.environment.pop(name, None)
         self._log = home / "jupyter.log"
-        home.mkdir(parents=True, exist_ok=True)
+        (home / "tmp").mkdir(parents=True, exist_ok=True)
         program = str(Path(sys.executable).with_name("dnetkit"))
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -79,7 +71,7 @@ class Server:
                 env=self.environment,
             )
         try:
-            wait_until(self._answers, 40, "JupyterLab does not answer")
+            wait_for("JupyterLab answers", self._answers, 60)
         except AssertionError as error:
             self.stop()
             raise AssertionError(f"{error}\n{self.log()}") from None
@@ -141,13 +133,12 @@ class Notebook:
         self.name = name
         self.page: Page = browser.new_page(viewport={"width": 1280, "height": 900})
         self.page.goto(f"{server.url(f'/lab/tree/{name}')}&reset", wait_until="domcontentloaded")
-        self.page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=40_000)
-        # The notebook's own indicator says idle before there is a kernel; the status bar knows.
-        self.page.locator(".jp-StatusBar-Widget").get_by_text(re.compile(r"\| Idle")).wait_for(timeout=40_000)
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=60_000)
+        self.ready()
 
-    def close(self) -> None:
-        """Close the page; the kernel goes on."""
-        self.page.close()
+    def ready(self) -> None:
+        """Until there is a kernel, with nothing to do; the notebook's own indicator says idle before there is one."""
+        self.page.locator(".jp-StatusBar-Widget").get_by_text(re.compile(r"\| Idle")).wait_for(timeout=60_000)
 
     def menu(self, first: str, *path: str) -> None:
         """Choose from the menu bar: menu("Run", "Run All Cells")."""
@@ -175,20 +166,28 @@ class Notebook:
         """A cell by its place, from 0, markdown included."""
         return self.page.locator(f'.jp-Notebook .jp-Cell[data-windowed-list-index="{number}"]')
 
-    def run(self, source: str, seconds: float = 60, wait: bool = True) -> Locator:
-        """Add a cell at the end, write `source` into it, run it; the cell."""
-        self.page.locator(".jp-Notebook .jp-Cell").last.locator(".jp-InputPrompt, .jp-MarkdownOutput").first.click()
+    @property
+    def active(self) -> Locator:
+        """The cell that the cursor is in."""
+        return self.page.locator(".jp-Notebook .jp-Cell.jp-mod-active")
+
+    def write(self, source: str) -> Locator:
+        """Add a cell at the end and write `source` into it; the cell."""
+        self.page.locator(".jp-Notebook .jp-Cell .jp-InputPrompt").last.click()
         self.page.keyboard.press("Escape")
-        self.page.keyboard.press("End")
         self.page.keyboard.press("b")
-        cell = self.page.locator(".jp-Notebook .jp-Cell.jp-mod-active")
-        number = cell.get_attribute("data-windowed-list-index")
+        number = self.active.get_attribute("data-windowed-list-index")
         self.page.keyboard.press("Enter")
         self.page.keyboard.insert_text(source)
+        return self.cell(int(number or 0))
+
+    def run(self, source: str, seconds: float = 60, wait: bool = True) -> Locator:
+        """Add a cell at the end with `source` and run it; the cell."""
+        cell = self.write(source)
         self.page.keyboard.press("Control+Enter")
         if wait:
             self.settle(seconds)
-        return self.cell(int(number or 0))
+        return cell
 
     def theme(self, name: str) -> None:
         """'Light' or 'Dark', for all that is open."""
@@ -199,3 +198,77 @@ class Notebook:
         """Save a screenshot for people to look at: build/screenshots/NAME.png."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         (what or self.page).screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    def faint(self, least: float) -> list[str]:
+        """The texts of our outputs, and buttons, whose contrast with what is behind them is less; '3.9 exit 1'."""
+        found = self.page.evaluate(CONTRASTS)
+        assert len(found) > 100, "this looks at texts that are there"
+        return [f"{contrast:.1f} {text}" for contrast, text in found if contrast < least]
+
+    def shut_down(self) -> None:
+        """Close the page and end the kernel."""
+        self.page.close()
+        for session in self.server.ask("/api/sessions"):
+            if session["path"] == self.name:
+                self.server.ask(f"/api/sessions/{session['id']}", "DELETE")
+
+
+CONTRASTS = """() => {
+  // Any colour as the browser would paint it, [red, green, blue, alpha]: computed ones come in many notations.
+  const brush = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});
+  const known = new Map();
+  const paint = colour => {
+    if (!known.has(colour)) {
+      brush.clearRect(0, 0, 1, 1);
+      brush.fillStyle = colour;
+      brush.fillRect(0, 0, 1, 1);
+      const [r, g, b, a] = brush.getImageData(0, 0, 1, 1).data;
+      known.set(colour, [r, g, b, a / 255]);
+    }
+    return known.get(colour);
+  };
+  const over = (top, alpha, below) => below.map((value, n) => n < 3 ? top[n] * alpha + value * (1 - alpha) : 1);
+  const luminance = colour => {
+    const [r, g, b] = colour.slice(0, 3).map(v => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const contrast = (one, other) => {
+    const [low, high] = [luminance(one), luminance(other)].sort((x, y) => x - y);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const ground = element => {  // what is behind an html element, down to the first that is opaque
+    const layers = [];
+    for (let at = element; at; at = at.parentElement) {
+      const colour = paint(getComputedStyle(at).backgroundColor);
+      if (colour[3] > 0) layers.push(colour);
+      if (colour[3] === 1) break;
+    }
+    return layers.reverse().reduce((below, layer) => over(layer, layer[3], below), [255, 255, 255, 1]);
+  };
+  const shapes = text => {  // what is drawn before a text of a picture, and under its middle
+    const svg = text.ownerSVGElement;
+    const box = text.getBoundingClientRect();
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    let colour = ground(svg.parentElement);
+    for (const shape of svg.querySelectorAll('polygon, path, rect, ellipse, circle')) {
+      if (!(shape.compareDocumentPosition(text) & Node.DOCUMENT_POSITION_FOLLOWING)) break;
+      const place = shape.getBoundingClientRect();
+      const style = getComputedStyle(shape);
+      if (style.fill === 'none' || x < place.left || x > place.right || y < place.top || y > place.bottom) continue;
+      const layer = paint(style.fill);
+      colour = over(layer, layer[3] * style.fillOpacity * style.opacity, colour);
+    }
+    return colour;
+  };
+  const found = [];
+  for (const element of document.querySelectorAll('.dnetkit *, .jupyter-button')) {
+    const text = [...element.childNodes].filter(node => node.nodeType === 3).map(node => node.data).join('').trim();
+    if (!text || ['STYLE', 'TITLE', 'title'].includes(element.tagName)) continue;
+    const style = getComputedStyle(element);
+    const drawn = element.ownerSVGElement;
+    const behind = drawn ? shapes(element) : ground(element);
+    const colour = paint(drawn ? style.fill : style.color);
+    found.push([contrast(over(colour, colour[3] * style.opacity, behind), behind), text.slice(0, 60)]);
+  }
+  return found;
+}"""
