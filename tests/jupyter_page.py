@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from waiting import wait_for
 
 FLAGS = [
@@ -32,6 +32,8 @@ FLAGS = [
     "--disable-sync",
 ]
 """Without its own sandbox, which root cannot have; it sees nothing but loopback."""
+
+expect.set_options(timeout=30_000)  # a machine may be busy; what is as expected costs no wait
 
 SCREENSHOTS = Path(__file__).parent.parent / "build" / "screenshots"
 
@@ -197,7 +199,7 @@ class Notebook:
     def picture(self, name: str, what: Locator | None = None) -> None:
         """Save a screenshot for people to look at: build/screenshots/NAME.png."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        (what or self.page).screenshot(path=SCREENSHOTS / f"{name}.png")
+        (SCREENSHOTS / f"{name}.png").write_bytes((what or self.page).screenshot())
 
     def faint(self, least: float) -> list[str]:
         """The texts of our outputs, and buttons, whose contrast with what is behind them is less; '3.9 exit 1'."""
