@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,6 +75,9 @@ def lab_command(
     command = [sys.executable, "-m", "jupyterlab"]
     if (directory / FIRST).is_file():
         command.append(f"--LabApp.default_url=/lab/tree/{FIRST}")
+    # Its terminals are login shells where its own output is not one, and those forget the PATH on which dnetkit is.
+    shell = os.environ.get("SHELL") or shutil.which("bash") or "sh"
+    command.append(f"--ServerApp.terminado_settings={ {'shell_command': [shell]} }")
     if port is not None:
         command.append(f"--ServerApp.port={port}")
     if ip is not None:

@@ -138,10 +138,13 @@ def test_an_exercise_gives_hints_checks_and_shows_its_solution_when_asked_twice(
 
 def test_tab_offers_the_containers_that_run(scratch: Notebook, lab_id: str) -> None:  # noqa: ARG001 - it is open
     scratch.run("%%host\ndocker run -d --name kitten busybox top\ndocker create --name sleepy busybox top")
-    scratch.write("%%container ")
+    cell = scratch.write("%%container ")
     scratch.page.keyboard.press("Tab")
-    # Where there is one name to offer it is put in at once.
-    expect(scratch.active).to_contain_text("%%container kitten")
+    offered = scratch.page.locator(".jp-Completer")
+    expect(offered).to_contain_text("kitten")
+    expect(offered).not_to_contain_text("sleepy")
+    scratch.page.keyboard.press("Enter")
+    expect(cell.locator(".cm-content")).to_have_text("%%container kitten")
 
 
 def test_the_stop_button_ends_a_running_cell_and_the_next_one_runs(scratch: Notebook, lab_id: str) -> None:
