@@ -6,6 +6,9 @@ The pictures that the first test takes are in build/screenshots, for people to l
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -71,11 +74,16 @@ def scratch(server: Server, browser: Browser) -> Iterator[Notebook]:
 @pytest.fixture
 def lab_id(scratch: Notebook) -> Iterator[str]:
     """The id of a lab that the scratch notebook has opened; closed at the end."""
-    before = set(open_labs())
-    scratch.run("%load_ext dnetkit\n%lab open")
-    [opened] = set(open_labs()) - before
-    yield opened
+    yield open_lab(scratch)
     scratch.run("%lab close")
+
+
+def open_lab(scratch: Notebook) -> str:
+    """Open a lab as a learner does; its id."""
+    said = scratch.run("%load_ext dnetkit\n%lab open\nprint('lab', lab.id)").inner_text()
+    found = re.search(r"^lab ([0-9a-f]+)$", said, re.MULTILINE)
+    assert found, said
+    return found[1]
 
 
 # The order below is that of a learner's first hour; each test brings about what it needs.
@@ -159,13 +167,13 @@ def test_the_stop_button_ends_a_running_cell_and_the_next_one_runs(scratch: Note
     assert lab_id in open_labs()
 
 
-def test_a_terminal_of_jupyterlab_steps_into_the_lab(scratch: Notebook, lab_id: str) -> None:  # noqa: ARG001 - it is open
+def test_a_terminal_of_jupyterlab_steps_into_the_lab(scratch: Notebook, lab_id: str) -> None:
     page = scratch.page
     scratch.menu("File", "New", "Terminal")
     screen = page.locator(".jp-Terminal .xterm-accessibility-tree")
     screen.wait_for(state="attached")
     page.locator(".jp-Terminal .xterm-helper-textarea").focus()
-    page.keyboard.type("dnetkit shell\n")
+    page.keyboard.type(f"dnetkit shell --lab {lab_id}\n")
     expect(screen).to_contain_text("a shell inside the lab")
     page.keyboard.type("ip -brief address show eth0\n")
     expect(screen).to_contain_text("198.51.100.11/24")
@@ -175,11 +183,10 @@ def test_a_terminal_of_jupyterlab_steps_into_the_lab(scratch: Notebook, lab_id: 
 
 
 def test_restarting_the_kernel_ends_its_lab_and_the_first_cells_open_another(scratch: Notebook) -> None:
-    opened = scratch.run("%load_ext dnetkit\n%lab open\nprint(lab.id)")
-    [before] = open_labs()
-    expect(opened).to_contain_text(before)
+    before = open_lab(scratch)
+    assert before in open_labs()
     scratch.menu("Kernel", "Restart Kernel\u2026")
-    scratch.page.get_by_role("button", name="Confirm Kernel Restart").click()
+    scratch.page.locator(".jp-Dialog .jp-mod-accept").click()
     wait_for("the lab of the old kernel is gone", lambda: before not in open_labs())
     scratch.ready()
     expect(scratch.run("%load_ext dnetkit\n%lab status")).to_contain_text("No lab is open.")
@@ -187,11 +194,25 @@ def test_restarting_the_kernel_ends_its_lab_and_the_first_cells_open_another(scr
     scratch.run("%lab close")
 
 
+def test_a_kernel_that_is_killed_takes_its_lab_with_it_and_the_next_one_opens_another(scratch: Notebook) -> None:
+    lab = open_lab(scratch)
+    said = scratch.run("import os\nprint('pid', os.getpid())").inner_text()
+    kernel = int(re.search(r"^pid (\d+)$", said, re.MULTILINE)[1])
+    processes = descendants(kernel)
+    assert any(lab in words for words in processes.values())
+    os.kill(kernel, signal.SIGKILL)
+    wait_for("the killed kernel's lab is gone", lambda: not processes.keys() & descendants().keys(), 5)
+    assert lab not in open_labs()
+    scratch.page.locator(".jp-Dialog .jp-mod-accept").click()  # 'Kernel Restarting', says JupyterLab
+    scratch.ready()
+    assert open_lab(scratch) != lab
+    scratch.run("%lab close")
+
+
 def test_shutting_the_notebook_down_ends_its_lab_and_all_of_its_processes(scratch: Notebook) -> None:
-    scratch.run("%load_ext dnetkit\n%lab open")
-    [lab] = open_labs()
+    lab = open_lab(scratch)
     assert any(lab in words for words in descendants().values())
     scratch.menu("File", "Close and Shut Down Notebook\u2026")
-    scratch.page.get_by_role("button", name="Shut Down", exact=True).click()
+    scratch.page.locator(".jp-Dialog .jp-mod-accept").click()
     wait_for("its lab is gone", lambda: not any(lab in words for words in descendants().values()))
-    assert open_labs() == []
+    assert lab not in open_labs()
