@@ -60,7 +60,7 @@ def evaluate(
     try:
         result = eval(expression.strip(), scope)  # noqa: S307 - the learner's own code, in the learner's own kernel
     except (CheckFailed, UnknownMachine) as error:
-        return CheckResult(False, expression.strip(), error.message, error.hint)
+        return CheckResult(False, f"`{expression.strip()}`", error.message, error.hint)
     except NameError as error:
         near = did_you_mean(str(error.name), names())
         raise UsageError(

@@ -37,8 +37,8 @@ class CheckResult:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython's signature
         mark, kind, verdict = ("✔", "added", "passed") if self.passed else ("✘", "removed", "failed")
         hint = tag("div", inline(self.hint)) if self.hint and not self.passed else ""
-        head = tag("div", tag("b", f"{mark} {verdict}", class_=f"dnk-{kind}"), f" {self.claim}")
-        seen = tag("div", f"seen: {self.reason}", class_="dnk-note")
+        head = tag("div", tag("b", f"{mark} {verdict}", class_=f"dnk-{kind}"), " ", inline(self.claim))
+        seen = tag("div", "seen: ", inline(self.reason), class_="dnk-note")
         return {"text/plain": str(self), "text/html": wrap(tag("div", head, seen, hint, class_="dnetkit-check"))}
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from dnetkit.display import Html, View, escape, joined, listed, signed, table, tag
 from dnetkit.exercises import Exercise, Verdict
 from dnetkit.model import Link, Snapshot, Unavailable
-from dnetkit.prose import prose
+from dnetkit.prose import inline, prose
 from dnetkit.work import Report
 
 __all__ = [
@@ -128,7 +128,7 @@ def verdict(exercise: Exercise, result: Verdict, advised: str = "", notes: Seque
     hint = [f"Hint: {advised}"] if advised else []
     plain = [f"  {'✔' if one else '·'} {one.claim}{'' if one else f' (seen: {one.reason})'}" for one in result.results]
     rows = [
-        signed("✔", "added", one.claim) if one else signed("·", "changed", one.claim, _seen(one.reason))
+        signed("✔", "added", inline(one.claim)) if one else signed("·", "changed", inline(one.claim), _seen(one.reason))
         for one in result.results
     ]
     shown = [tag("p", tag("b", head)), listed(rows), _hint(advised)]
@@ -145,7 +145,7 @@ def _hint(advised: str) -> Html:
 
 
 def _seen(reason: str) -> Html:
-    return tag("span", f" \u2013 seen: {reason}", class_="dnk-note")
+    return tag("span", " \u2013 seen: ", inline(reason), class_="dnk-note")
 
 
 def solution(exercise: Exercise) -> View:

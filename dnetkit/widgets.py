@@ -44,6 +44,7 @@ def exercise_card(
         nonlocal asked
         if asked:
             put(solution)
+            reveals.description = "Show solution"
             return
         asked = True
         reveals.description = "Really show it"

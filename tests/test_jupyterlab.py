@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import pytest
 from jupyter_page import Notebook, Server, chromium
 from leaks import Watch, descendants
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, expect
 from waiting import wait_for
 
 from dnetkit.door import open_labs
@@ -135,7 +135,7 @@ def test_an_exercise_gives_hints_checks_and_shows_its_solution_when_asked_twice(
     expect(shown).not_to_contain_text("ip link add")
     card.get_by_role("button", name="Really show it").click()
     expect(shown).to_contain_text("ip link add")
-    expect(card.get_by_role("button", name="Really show it")).to_be_enabled()
+    expect(card.get_by_role("button", name="Show solution")).to_be_enabled()
     assert chapter.faint(4.5) == []
     chapter.theme("Light")
     chapter.picture("exercise-light")
@@ -167,19 +167,25 @@ def test_the_stop_button_ends_a_running_cell_and_the_next_one_runs(scratch: Note
     assert lab_id in open_labs()
 
 
-def test_a_terminal_of_jupyterlab_steps_into_the_lab(scratch: Notebook, lab_id: str) -> None:
-    page = scratch.page
+@pytest.fixture
+def screen(scratch: Notebook) -> Iterator[Locator]:
+    """What a terminal of JupyterLab shows, which has the keyboard."""
     scratch.menu("File", "New", "Terminal")
-    screen = page.locator(".jp-Terminal .xterm-accessibility-tree")
-    screen.wait_for(state="attached")
-    page.locator(".jp-Terminal .xterm-helper-textarea").focus()
-    page.keyboard.type(f"dnetkit shell --lab {lab_id}\n")
+    yield scratch.page.locator(".jp-Terminal .xterm-accessibility-tree")
+    for terminal in scratch.server.ask("/api/terminals"):
+        scratch.server.ask(f"/api/terminals/{terminal['name']}", "DELETE")
+    expect(scratch.page.locator(".jp-Terminal")).to_have_count(0)
+
+
+def test_a_terminal_of_jupyterlab_steps_into_the_lab(scratch: Notebook, lab_id: str, screen: Locator) -> None:
+    keyboard = scratch.page.keyboard
+    expect(screen).to_contain_text(re.compile(r"[$#] "))
+    keyboard.type(f"dnetkit shell --lab {lab_id}; echo back on $HOSTNAME\n")
     expect(screen).to_contain_text("a shell inside the lab")
-    page.keyboard.type("ip -brief address show eth0\n")
+    keyboard.type("ip -brief address show eth0\n")
     expect(screen).to_contain_text("198.51.100.11/24")
-    page.keyboard.type("exit\n")
-    page.keyboard.type("exit\n")
-    expect(page.locator(".jp-Terminal")).to_have_count(0)
+    keyboard.type("exit\n")
+    expect(screen).to_contain_text(f"back on {os.uname().nodename}")
 
 
 def test_restarting_the_kernel_ends_its_lab_and_the_first_cells_open_another(scratch: Notebook) -> None:
