@@ -171,11 +171,13 @@ def _spaces(before: Snapshot, after: Snapshot) -> list[Pair]:
         return None if space.inode and space.kind in ("container", "named") else space.name
 
     pairs = pair(before.namespaces, after.namespaces, lambda space: (space.inode, space.name), lasting)
+    pairs = [part for one in pairs for part in (_apart(one) if _taken_over(before, after, one) else [one])]
     gone = [one for one in pairs if one.after is None and one.before.inode]
     found = []
     for one in pairs:
         for old in gone if one.before is None else ():
-            if old.before.inode == one.after.inode and _signs(before, old.before) & _signs(after, one.after):
+            same_number = old.before.inode == one.after.inode and old.before.name != one.after.name
+            if same_number and _signs(before, old.before) & _signs(after, one.after):
                 gone.remove(old)
                 found.append(replace(one, before=old.before, came=old.came))
                 break
@@ -183,6 +185,18 @@ def _spaces(before: Snapshot, after: Snapshot) -> list[Pair]:
             found.append(one)
     same = {id(one.before) for one in found if one.after is not None}
     return [one for one in found if one.after is not None or id(one.before) not in same]
+
+
+def _taken_over(before: Snapshot, after: Snapshot, one: Pair) -> bool:
+    """A container ended, and another of its name was given the same number."""
+    if one.before is None or one.after is None or one.after.kind != "container":
+        return False
+    old, new = ({c.id for c in state.containers if c.namespace == one.after.name} for state in (before, after))
+    return bool(old and new) and not old & new
+
+
+def _apart(one: Pair) -> list[Pair]:
+    return [Pair(None, one.after, None, one.place), Pair(one.before, None, one.came)]
 
 
 def _signs(state: Snapshot, space: Namespace) -> set[Hashable]:

@@ -81,9 +81,18 @@ class Net:
         ]
 
     def bridge(self, machine: str, name: str, address: str, network: str = "") -> None:
-        self.link(machine, name, kind="bridge", address=address)
+        link = self.link(machine, name, kind="bridge", address=address)
         if network:
-            self.networks.append(Network(machine, f"id-{machine}-{network}", network, "bridge", bridge=name))
+            self.networks.append(
+                Network(
+                    machine,
+                    f"id-{machine}-{network}",
+                    network,
+                    "bridge",
+                    bridge=name,
+                    link=LinkRef(machine, name, link.index),
+                )
+            )
 
     def container(
         self,

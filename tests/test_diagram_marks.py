@@ -203,3 +203,26 @@ def test_legend_names_the_signs_that_are_there_and_no_others(net: Net) -> None:
     shown = change(before, net.snapshot)._repr_mimebundle_()["text/html"]
     assert "added (bold)" in shown
     assert "removed (dashed" not in shown
+
+
+def test_a_container_made_anew_is_another_even_when_the_kernel_uses_the_number_again(net: Net) -> None:
+    before = net.snapshot
+    number = net.inodes["host1/web"]
+    net.remove("web")
+    net.container("web")
+    net.inodes["host1/web"] = number
+    net.containers = [replace(one, id="another") for one in net.containers]
+    state = net.snapshot
+    picture = change(before, state)
+    assert len([space for space in picture.scene.spaces if space.label == "web"]) == 2
+    assert picture.text.count("Removed: container web (busybox).") == 1
+    assert [one.verb for one in diff(before, state) if one.subject == "namespace"] == ["added", "removed"]
+
+
+def test_what_a_picture_does_not_show_is_not_marked_in_it(net: Net) -> None:
+    before = net.snapshot
+    net.change("host1/web", "eth0", qdisc="tbf", alias="uplink", promiscuity=1)
+    net.containers = [replace(one, exit_status=3, extra_hosts=("db:10.0.0.1",)) for one in net.containers]
+    changes = diff(before, net.snapshot)
+    assert changes
+    assert not diagram(net.snapshot, changes).scene.marks

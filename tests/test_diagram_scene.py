@@ -8,7 +8,7 @@ import pytest
 from networks import Net, plain
 
 from dnetkit.diagram import diagram
-from dnetkit.model import Address, Container, Endpoint, LinkRef, Network, Subnet, Unavailable
+from dnetkit.model import Address, Container, Endpoint, LinkRef, Network, Process, Subnet, Unavailable
 
 
 @pytest.fixture
@@ -106,7 +106,14 @@ def test_a_macvlan_network_stands_between_its_parent_and_its_containers() -> Non
     link = net.link("host1/phys", "eth0", kind="macvlan", address="198.51.100.50/24",
                     parent=LinkRef("host1", "eth0", eth0.index))  # fmt: skip
     net.networks.append(
-        Network("host1", "n1", "wire", "macvlan", subnets=(Subnet("198.51.100.0/24"),), options=(("parent", "eth0"),))
+        Network(
+            "host1",
+            "n1",
+            "wire",
+            "macvlan",
+            subnets=(Subnet("198.51.100.0/24"),),
+            link=LinkRef("host1", "eth0", eth0.index),
+        )
     )
     ref = LinkRef("host1/phys", "eth0", link.index)
     net.containers.append(
@@ -141,8 +148,8 @@ def test_a_network_whose_bridge_is_gone_is_still_named(net: Net) -> None:
 def test_an_end_out_of_sight_is_not_passed_over(net: Net) -> None:
     net.link("host1", "veth9", peer_index=3)
     picture = diagram(net.snapshot)
-    assert "its other end is out of sight" in plain(picture.text)
-    assert "its other end is out of sight" in picture.graph.source
+    assert "leads out of sight" in plain(picture.text)
+    assert "leads out of sight" in picture.graph.source
 
 
 def test_what_could_not_be_read_is_said(net: Net) -> None:
@@ -186,3 +193,45 @@ def test_two_containers_of_one_name_are_told_apart_by_their_host() -> None:
     net.container("web", "host2")
     assert diagram(net.snapshot, focus="web").scene.containers == 2
     assert diagram(net.snapshot, focus="host2/web").scene.containers == 1
+
+
+def overlay(net: Net) -> None:
+    """As an engine lays one: a bridge with a vxlan in a namespace of its own, and one more for its balancer."""
+    net.space("host1/engine:1-ov", "engine", "host1")
+    bridge = net.link("host1/engine:1-ov", "br0", kind="bridge", address="10.0.1.1/24")
+    net.link("host1/engine:1-ov", "vxlan0", kind="vxlan", master="br0", parameters=(("id", "4097"), ("ttl", "0")))
+    net.networks.append(Network("host1", "ov", "ov", "overlay", link=LinkRef("host1/engine:1-ov", "br0", bridge.index)))
+    net.space("host1/engine:lb", "engine", "host1")
+    net.pair(("host1/engine:1-ov", "veth0"), ("host1/engine:lb", "eth0"), master="br0")
+    net.pair(("host1/engine:1-ov", "veth1"), ("host1/web", "eth1"), address="10.0.1.2/24", master="br0")
+
+
+def test_an_overlay_network_is_the_bridge_in_the_engines_own_namespace(net: Net) -> None:
+    overlay(net)
+    picture = diagram(net.snapshot)
+    told = plain(picture.text)
+    assert "Namespace of the engine: 1-ov." in told
+    assert "Bridge br0 carries the Docker network ov, has 10.0.1.1/24 and has 3 ports." in told
+    assert "Port vxlan0 is vxlan id 4097." in told
+    assert "Interface eth1 has 10.0.1.2/24 and is joined to veth1, a port of ov." in told
+    assert "namespace of the engine 1-ov" in picture.graph.source
+    assert picture.svg()
+
+
+def test_the_other_namespaces_of_the_engine_are_left_out_until_detail_is_full(net: Net) -> None:
+    overlay(net)
+    assert "Port veth0 leads to a namespace of the engine." in plain(diagram(net.snapshot).text)
+    assert "lb" not in diagram(net.snapshot).text.split()
+    assert "Namespace of the engine: lb." in diagram(net.snapshot, detail="full").text
+
+
+def test_a_namespace_without_a_name_is_called_after_its_process(net: Net) -> None:
+    net.space("host1/pid:77", "unnamed", "host1")
+    state = net.snapshot
+    process = Process(77, "sleep")
+    spaces = tuple(
+        replace(space, processes=(process,)) if space.kind == "unnamed" else space for space in state.namespaces
+    )
+    picture = diagram(replace(state, namespaces=spaces))
+    assert "Namespace without a name: sleep 77 has no interface but lo." in picture.text
+    assert "namespace without a name" in picture.graph.source

@@ -2,6 +2,7 @@
 
 marks     the snapshot with what was removed still in it, each thing marked as added, removed or changed
 staging   from there to a scene (scene): what belongs where, what is noise, in which order (ordering)
+fitting   in which direction a scene fits a page
 focus     a part of a scene
 words     a scene in sentences
 drawing   a scene as a graphviz.Digraph (dot); nodes, labels, palette: how each thing looks; tips: on hovering
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import graphviz  # type: ignore[import-untyped]  # it has no stubs
 
+from dnetkit.diagram import fitting
 from dnetkit.diagram.drawing import draw
 from dnetkit.diagram.focus import focused
 from dnetkit.diagram.marks import ChangesLike, marked
@@ -35,9 +37,6 @@ __all__ = ["DETAILS", "DIRECTIONS", "FORMATS", "Diagram", "diagram"]
 DETAILS = ("auto", "brief", "normal", "full")
 DIRECTIONS = ("auto", "TB", "LR")
 FORMATS = ("svg", "png", "pdf", "dot")
-
-_WIDEST = 6
-"""Boxes side by side that a page has room for; with more of them the picture goes from left to right."""
 
 _MANY = 12
 """With more containers, detail 'auto' is 'brief'."""
@@ -68,7 +67,7 @@ def diagram(
         scene = focused(scene, focus)
     if detail == "auto" and scene.containers > _MANY:
         scene = replace(scene, detail="brief")
-    return Diagram(scene, _fitting(scene) if direction == "auto" else direction)
+    return Diagram(scene, fitting.direction(scene) if direction == "auto" else direction)
 
 
 @dataclass(frozen=True)
@@ -162,13 +161,3 @@ class Diagram:
 def _one_of(what: str, given: str, known: Sequence[str]) -> None:
     if given not in known:
         raise UsageError(f"{given!r} is not a {what}.", f"There are: {', '.join(known)}.")
-
-
-def _fitting(scene: Scene) -> str:
-    """The direction in which the widest row still fits on a page."""
-    across = 0
-    for box in scene.machines:
-        racks = scene.racks(box)
-        single = len(box.spaces) - 1 - sum(map(len, racks.values()))
-        across += max(1, single + 2 * len(racks), len(box.own.bridges) if box.own else 0)
-    return "LR" if across > _WIDEST else "TB"

@@ -10,7 +10,7 @@ import graphviz  # type: ignore[import-untyped]  # it has no stubs
 
 from dnetkit.diagram import labels, nodes, tips
 from dnetkit.diagram.dot import Dot, node_id
-from dnetkit.diagram.palette import BRIDGE, INK, LAN, LINE, MACHINE, MARKS, SIGNS
+from dnetkit.diagram.palette import BRIDGE, INK, LAN, LINE, MACHINE, MARKS, NOTE, SIGNS
 from dnetkit.diagram.scene import Bridge, Cable, End, MachineBox, NetworkBox, Scene, Space
 
 __all__ = ["draw"]
@@ -127,7 +127,10 @@ class _Drawing:
 
     def space(self, space: Space, box: MachineBox) -> None:
         if space.bridges and space is not box.own:
-            with self.dot.inside(f"cluster_{node_id(space.name)}", style="rounded,dotted", color=LINE, margin="8"):
+            frame = {"style": "rounded,dotted", "color": LINE, "margin": "8", "tooltip": tips.space(space, box)}
+            if _bare(space):
+                frame |= {"label": f"{space.what} {space.label}", "fontname": FONT, "fontsize": "9", "fontcolor": NOTE}
+            with self.dot.inside(f"cluster_{node_id(space.name)}", **frame):
                 self.stack(space, box)
         else:
             self.stack(space, box)
@@ -135,7 +138,8 @@ class _Drawing:
     def stack(self, space: Space, box: MachineBox) -> None:
         """The namespace's own node, and a node for each bridge in it."""
         name = node_id(space.name)
-        self.dot.node(name, nodes.space(space, box, self.scene, self.direction), tips.space(space, box))
+        if not _bare(space):
+            self.dot.node(name, nodes.space(space, box, self.scene, self.direction), tips.space(space, box))
         for interface in space.interfaces:
             self.place(interface.end, name)
         for bridge in self.ordered(space.bridges):
@@ -162,8 +166,11 @@ class _Drawing:
         with self.dot.inside(_cluster(box) if self.framed(box) else ""):
             for space in self.ordered(box.spaces):
                 for bridge in self.ordered(space.bridges):
-                    self.foot(space, bridge)
-                if space is not own and space.name not in hung:
+                    if _bare(space):
+                        self.dot.edge(node_id(own.name), node_id(f"{space.name}/{bridge.key}"), style="invis")
+                    else:
+                        self.foot(space, bridge)
+                if space is not own and space.name not in hung and not _bare(space):
                     shelf = self.shelf(space, box)
                     steps = {"weight": "0" if own.bridges else "1", "minlen": "2" if own.bridges and not shelf else "1"}
                     self.dot.edge(shelf or node_id(own.name), node_id(space.name), style="invis", **steps)
@@ -231,6 +238,11 @@ class _Drawing:
     def sides(self) -> tuple[str, str]:
         """Towards the LAN, and away from it."""
         return ("n", "s") if self.direction == "TB" else ("w", "e")
+
+
+def _bare(space: Space) -> bool:
+    """Whether there is nothing in a namespace but bridges: then their frame says all."""
+    return space.kind == "engine" and bool(space.bridges) and not space.interfaces
 
 
 def _cluster(box: MachineBox) -> str:

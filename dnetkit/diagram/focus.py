@@ -16,7 +16,7 @@ def names(scene: Scene) -> list[str]:
     found: dict[str, None] = {box.machine.name: None for box in scene.machines}
     for box in scene.machines:
         found |= {guest.container.name: None for space in box.spaces for guest in space.guests}
-        found |= {space.label: None for space in box.spaces if space.kind == "named"}
+        found |= {space.label: None for space in box.spaces if space.kind in ("named", "unnamed")}
         found |= {bridge.title: None for space in box.spaces for bridge in space.bridges}
         found |= {one.network.name: None for one in box.networks}
     return list(found)

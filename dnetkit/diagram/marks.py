@@ -21,8 +21,18 @@ Key = tuple[Hashable, ...]
 Wire = tuple[End, End, str]
 """Two ends, each (namespace, interface), and the kind: 'veth'; for 'macvlan' and its like the parent is first."""
 
-# These show in the picture by themselves: as an address, as a cable.
-_DRAWN_ELSEWHERE = frozenset({"addresses", "peer", "parent", "index", "endpoints", "ports", "place"})
+# What of a changed thing is worth a mark in a picture. The list of changes has the rest: files, flags, counters, ...;
+# and addresses, ports and cables have marks of their own.
+_WORTH = {
+    "link": frozenset({"namespace", "name", "up", "state", "master", "mac", "mtu", "parameters"}),
+    "container": frozenset({"name", "state", "image", "network_mode", "hostname"}),
+    "network": frozenset({"name", "subnets", "internal"}),
+    "machine": frozenset({"address", "engine"}),
+}
+
+
+_PARAMETERS = ("mode", "id", "remote", "local", "vlan_filtering", "stp_state")
+"""Of the parameters of a link; timers and the like are not among them."""
 
 
 class ChangesLike(Protocol):
@@ -273,7 +283,7 @@ def _key(item: Change) -> Key | None:
 def _differences(item: Change) -> tuple[str, ...]:
     """What a changed thing was, in few words."""
     told = []
-    fields = [name for name in item.fields if name not in _DRAWN_ELSEWHERE]
+    fields = [name for name in item.fields if name in _WORTH[item.subject]]
     if item.subject == "link" and item.after.kind == "bridge":
         fields = [name for name in fields if name != "mac"]  # it takes that of a port
     if "namespace" in fields:
@@ -290,8 +300,12 @@ def _differences(item: Change) -> tuple[str, ...]:
             told.append("set up" if item.after.up else "set down")
     if "master" in fields:
         told.append(f"was a port of {item.before.master}" if item.before.master else "now a port")
+    if "parameters" in fields:
+        before, after = (dict(link.parameters) for link in (item.before, item.after))
+        changed = [name for name in _PARAMETERS if before.get(name) != after.get(name)]
+        told += [f"{name} {before.get(name, 'none')} → {after.get(name, 'none')}" for name in changed]
     for name in fields:
-        if name not in ("namespace", "name", "up", "state", "master"):
+        if name not in ("namespace", "name", "up", "state", "master", "parameters"):
             values = [_shown(getattr(thing, name, None)) for thing in (item.before, item.after)]
             told.append(f"{name.replace('_', ' ')} {values[0]} → {values[1]}")
     return tuple(told)

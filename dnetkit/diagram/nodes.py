@@ -146,7 +146,7 @@ def _edge(mark: str) -> dict[str, object]:
 def space(shown: Space, box: MachineBox, scene: Scene, direction: str) -> Label:
     """A namespace: its interfaces at its edge, in it those who live there."""
     own = shown is box.own
-    colour = MACHINE if own else NAMESPACE if shown.kind == "named" else CONTAINER
+    colour = MACHINE if own else CONTAINER if shown.kind == "container" else NAMESPACE
     if shown.stopped and not shown.mark:
         colour = LINE
     # Of two neighbours at the same height the one on the left has its cable on its right side.
@@ -237,7 +237,7 @@ def _inhabitants(shown: Space, scene: Scene) -> Label:
     rows = [_chip(_guest(guest, scene), **({} if alone else _home(guest))) for guest in shown.guests]
     parts = []
     if not rows:
-        parts = [signed(shown.label, shown.mark, bold=True, size=LARGE), small("namespace")]
+        parts = [signed(shown.label, shown.mark, bold=True, size=LARGE), small(shown.what)]
     if not shown.interfaces and not shown.stopped:
         parts.append(small("no interface but lo"))
     if scene.detail == "full":

@@ -34,7 +34,11 @@ class Order:
     """
 
     def __init__(self, state: Snapshot) -> None:
-        self.networks = {(one.machine, one.bridge): one for one in state.networks if one.bridge}
+        self.networks = {
+            (one.link.namespace, one.link.name) if one.link is not None else (one.machine, one.bridge): one
+            for one in state.networks
+            if one.bridge or one.driver not in ("macvlan", "ipvlan", "host", "null")
+        }
         self.bridges = self._bridges(state)
         columns = self._columns(state)
         self.keys: dict[str, Key] = {
@@ -93,7 +97,7 @@ def _key(column: float, name: str, *, late: bool = False) -> Key:
 
 def _beside(state: Snapshot) -> dict[str, set[str]]:
     """Which namespaces a pair joins directly, neither end being a port of a bridge or belonging to a machine itself."""
-    inner = {space.name: space for space in state.namespaces if space.kind in ("container", "named")}
+    inner = {space.name: space for space in state.namespaces if space.kind in ("container", "named", "unnamed")}
     found: dict[str, set[str]] = {}
     for space in inner.values():
         for link in space.links:

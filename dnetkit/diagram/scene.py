@@ -157,6 +157,12 @@ class Space:
     gateways: tuple[str, ...] = ()
 
     @property
+    def what(self) -> str:
+        """What it is, when no container tells."""
+        kinds = {"engine": "namespace of the engine", "unnamed": "namespace without a name"}
+        return kinds.get(self.kind, "namespace")
+
+    @property
     def stopped(self) -> bool:
         """Whether it is only the place of containers that do not run."""
         return self.kind == "container" and bool(self.guests) and all(guest.stopped for guest in self.guests)

@@ -24,6 +24,12 @@ from dnetkit.model import Container, Link, Machine, Namespace, Network
 
 __all__ = ["stage"]
 
+# Of the parameters of a link, those that say what it is for.
+_TELLING = frozenset({"id", "mode", "remote", "local", "group", "table"})
+
+_ON_PARENT = frozenset({"macvlan", "ipvlan"})
+"""Drivers whose networks lie on another interface."""
+
 # Devices that some kernels put into every namespace.
 _FALLBACK = frozenset(
     {"ipip", "sit", "ip6tnl", "gre", "gretap", "erspan", "ip_vti", "ip6_vti", "ip6gre", "vti", "vti6"}
@@ -42,6 +48,7 @@ class _Stage:
         self.order = Order(self.state)
         self.other = {one: other for wire in marked.wires for one, other in (wire[:2], wire[1::-1])}
         self.sockets: dict[End, int] = {}
+        self.untold = {space.name for space in self.state.namespaces if space.kind == "engine" and not self.told(space)}
         self.on_networks = {end for network in self.state.networks for end in self.ends_on(network)}
         self.homes: dict[str, list[Container]] = {}
         for container in self.state.containers:
@@ -67,7 +74,7 @@ class _Stage:
         )
 
     def machine(self, machine: Machine) -> MachineBox:
-        inside = [space for space in self.state.namespaces if space.machine == machine.name and space.kind != "lan"]
+        inside = [space for space in self.state.namespaces if space.machine == machine.name and self.told(space)]
         inside.sort(key=lambda space: space.name != machine.name)  # its bridges give an order to what hangs on them
         spaces = [self.space(space) for space in inside]
         present = {space.name for space in inside}
@@ -84,6 +91,12 @@ class _Stage:
             published=tuple(sorted(published, key=lambda one: (natural(one.container), one.port))),
             mark=self.marked.mark("machine", machine.name),
         )
+
+    def told(self, space: Namespace) -> bool:
+        """Whether a namespace is part of the picture: of an engine's own only those that carry a network."""
+        if space.kind == "engine" and self.detail != "full":
+            return any(self.order.network(space.name, link.name) for link in space.links)
+        return space.kind != "lan"
 
     def space(self, space: Namespace) -> Space:
         """A namespace that is there (or was)."""
@@ -107,7 +120,7 @@ class _Stage:
         own = [one for one in interfaces.values() if one.link.kind != "bridge" and one.link.master not in interfaces]
         return Space(
             name=space.name,
-            label=called(space.label),
+            label=_label(space),
             kind=space.kind,
             machine=space.machine,
             mark=mark,
@@ -168,9 +181,11 @@ class _Stage:
         note = ""
         lost = link.kind == "veth" and link.peer is None and link.peer_index and not gone
         if lost and (space.name, link.name) not in self.on_networks:
-            note = "its other end is out of sight"
+            note = "leads out of sight"
+        elif link.peer is not None and link.peer.namespace in self.untold:
+            note = "leads to a namespace of the engine"
         elif link.kind not in ("veth", "bridge", "ether", "loopback"):
-            details = [f"{name} {value}" for name, value in link.parameters]
+            details = [f"{name} {value}" for name, value in link.parameters if name in _TELLING and value]
             on = [f"on {link.parent.name}"] if link.parent else []
             note = " ".join([link.kind, *details, *on])
         key = ("link", space.name, link.name)
@@ -197,16 +212,15 @@ class _Stage:
         for network in sorted(self.state.networks, key=lambda one: (natural(one.name), one.id)):
             if network.machine != machine.name or network.driver in ("host", "null"):
                 continue
-            if network.driver == "bridge":
-                if (machine.name, network.bridge) in self.links:
-                    continue
-                note = f"its bridge {network.bridge} is not there"
-            else:
-                note = ""
-            parent = dict(network.options).get("parent", "")
+            link = network.link
+            known = self.links.get((link.namespace, link.name)) if link is not None else None
+            if known is not None and known.kind == "bridge" and network.driver not in _ON_PARENT:
+                continue  # it is drawn as that
+            note = f"its bridge {network.bridge} is not there" if network.driver == "bridge" else ""
+            parent = (link.namespace, link.name) if link is not None and network.driver in _ON_PARENT else None
             yield NetworkBox(
                 network,
-                (machine.name, parent) if (machine.name, parent) in self.links else None,
+                parent if parent in self.links else None,
                 tuple(self.ends_on(network)) if network.driver != "bridge" else (),
                 self.marked.mark("network", network.machine, network.id),
                 note,
@@ -250,6 +264,13 @@ class _Stage:
                 if address.ip == machine.address:
                     return str(ip_interface(address.cidr).network)
         return ""
+
+
+def _label(space: Namespace) -> str:
+    """What a person would call it; one without a name after the process that keeps it."""
+    if space.kind == "unnamed":
+        return f"{space.processes[0].name} {space.processes[0].pid}" if space.processes else "unnamed"
+    return called(space.label).removeprefix("engine:")
 
 
 def _down(link: Link) -> bool:

@@ -26,7 +26,7 @@ def summary(scene: Scene) -> str:
     """What the picture shows, in one sentence."""
     hosts = [box for box in scene.machines if box.machine.kind == "host"]
     bridges = sum(len(space.bridges) for space in scene.spaces)
-    named = sum(space.kind == "named" for space in scene.spaces)
+    named = sum(space.kind in ("named", "unnamed") for space in scene.spaces)
     counts = [
         counted(len(hosts), "host"),
         counted(bridges, "bridge"),
@@ -149,9 +149,10 @@ class _Teller:
             yield from (f"  {self.sentence(port, 'Port')}" for port in bridge.ports)
 
     def space(self, space: Space) -> Iterable[str]:
-        if space.kind == "named" or not space.guests:
-            only = "" if space.interfaces else " has no interface but lo"
-            yield _said(space.mark, f"Namespace {space.label}{only}.")
+        if not space.guests:
+            only = "" if space.interfaces or space.bridges else " has no interface but lo"
+            name = f"{space.what.capitalize()}: {space.label}" if " " in space.what else f"Namespace {space.label}"
+            yield _said(space.mark, f"{name}{only}.")
         for guest in space.guests:
             shares = f" It shares the namespace of {space.label}." if guest.home == "shared" else ""
             yield self.guest(guest) + shares
@@ -189,7 +190,7 @@ class _Teller:
         number = "" if self.brief else f" ({one.link.index})"
         parts = [self.has(one)] if one.addresses else []
         if one.note and not self.brief:
-            parts.append(f"is {one.note}" if not one.note.startswith("its") else f"leads nowhere: {one.note}")
+            parts.append(one.note if one.note.startswith("leads") else f"is {one.note}")
         if self.full:
             mac = "" if one.link.kind == "loopback" else f"MAC {one.link.mac} and "
             parts.append(f"has {mac}MTU {one.link.mtu}")
