@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from dnetkit.agent import rootlesskit
 from dnetkit.agent.machines import Machine
 
 __all__ = ["SOCKET", "Conversation", "Engine", "NotThere", "wait_until"]
@@ -114,12 +115,13 @@ class Engine:
                 command += ["--userland-proxy-path", config["proxy"]]
                 self._link(config["proxy"], f"{_ROOTLESS}/bin/rootlesskit-docker-proxy")  # it does not start without
             self._link("/etc/docker", f"{_ROOTLESS}/config/docker")
+            rootlesskit.serve(self.machine.path(rootlesskit.STATE))
             environment |= {
                 "PATH": f"{environment['PATH']}:{_ROOTLESS}/bin",
                 "XDG_RUNTIME_DIR": "/run",
                 "XDG_CONFIG_HOME": f"{_ROOTLESS}/config",
                 "XDG_DATA_HOME": "/root/.local/share",
-                "ROOTLESSKIT_STATE_DIR": "/run/rootlesskit",
+                "ROOTLESSKIT_STATE_DIR": rootlesskit.STATE,
             }
         else:
             command += ["--exec-opt", "native.cgroupdriver=cgroupfs"]
