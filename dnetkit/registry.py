@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from dnetkit import programs
@@ -31,7 +32,8 @@ def fetch(reference: str, tag: str, target: Path, job: Job) -> str | None:
     plain = ["--tls-verify=false"] if local else []
     answer = programs.run(["skopeo", "--command-timeout", _PATIENCE, "inspect", "--raw", *plain, source])
     if not answer.ok:
-        job.note(f"no registry gave {full}: {answer.reason}")
+        why = re.search(r'msg="(.*)"', answer.reason)
+        job.note(f"no registry gave {full}: {why[1] if why else answer.reason}")
         return None
     job.tell(f"fetching {full}")
     plain = ["--src-tls-verify=false"] if local else []

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dnetkit.agent import imagestore, shell, tunnel
+from dnetkit.agent import imagestore, nameserver, shell, tunnel
 from dnetkit.agent.dockerd import Engine
 from dnetkit.agent.machines import Machine, make_machines
 from dnetkit.agent.observer import Observer
@@ -92,6 +92,7 @@ class Agent:
         del tell, inbox
         if self._broken:
             raise Refused("sandbox", self._broken)
+        nameserver.serve({name: machine.address for name, machine in self._machines.items()})
         if message["engine"]:
             for name, machine in self._machines.items():
                 if machine.kind == "host":

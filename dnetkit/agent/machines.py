@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from dnetkit.agent import kernel, links, mounts
+from dnetkit.agent import kernel, links, mounts, nameserver
 from dnetkit.agent.netlink import Netlink
 
 __all__ = ["LAN", "Machine", "make_machines"]
@@ -91,6 +91,7 @@ def _wire_all(machines: list[Machine], prefix: int) -> None:
     with Netlink() as netlink:
         links.set_up(netlink, "lo")
         links.add_bridge(netlink, LAN)
+        links.add_address(netlink, LAN, f"{nameserver.ADDRESS}/{prefix}")
         for machine in machines:
             _wire(netlink, machine, prefix)
 

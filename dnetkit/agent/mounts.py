@@ -13,7 +13,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from dnetkit.agent import kernel
+from dnetkit.agent import kernel, nameserver
 from dnetkit.agent.imagestore import place
 from dnetkit.agent.kernel import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC
 
@@ -105,9 +105,9 @@ def _etc(name: str, addresses: dict[str, str]) -> None:
     else:
         os.mkdir("/etc/docker")
     write_hosts(addresses)
-    # A resolver that refuses at once: without any, an engine gives its containers public ones, and every name that is
-    # not known in the lab costs ten seconds.
-    resolver = f"# a lab has no way out: no one answers here\nnameserver {addresses[name]}\n"
+    resolver = (
+        f"# a lab has no way out: this one knows its machines, and no other name\nnameserver {nameserver.ADDRESS}\n"
+    )
     for file, text in (("hostname", name + "\n"), ("resolv.conf", resolver)):
         path = Path("/etc") / file
         path.unlink(missing_ok=True)
