@@ -76,6 +76,11 @@ class Place:
         return self.names.get(index, str(index)) if index else ""
 
     @cached_property
+    def up(self) -> set[int]:
+        """The indices of the links that were put up."""
+        return {header[2] for header, _ in self.raw_links if header[3] & 1}
+
+    @cached_property
     def has_bridges(self) -> bool:
         """Whether there is a bridge or a port of one here."""
         return any(b"bridge" in attributes.get(18, b"") for _, attributes in self.raw_links)

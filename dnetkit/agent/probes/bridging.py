@@ -100,7 +100,7 @@ def memberships(place: Place) -> dict[str, Any]:
     for line in _lines("igmp")[1:]:
         words = line.split()
         if not line[0].isspace():
-            device = words[1]
+            device = words[1].rstrip(":")  # a long name touches the colon behind it
         else:
             raw = struct.pack("=I", int(words[0], 16))
             made.append(Membership(ip(raw), device, 4, int(words[1])))

@@ -64,6 +64,7 @@ def _link(place: Place, index: int, hardware: int, flags: int, found: Attributes
     state = number(found, 16)
     below = number(found, 5)
     name = text(found, 3)
+    up_below = below in (0, index) or below in place.up
     if info.get(2) and not known(kind):
         place.missing.append(
             Unavailable(f"parameters of link {name}", f"what a link of kind {kind} has is not known here")
@@ -84,7 +85,11 @@ def _link(place: Place, index: int, hardware: int, flags: int, found: Attributes
             (key, place.name_of(int(value)) if key == "link" else value)
             for key, value in parameters(kind, nested(info.get(2, b"")))
         ),
-        flags=(*(("NO-CARRIER",) if flags & _UP and not flags & _RUNNING else ()), *_words(flags, _FLAGS)),
+        flags=(
+            *(("NO-CARRIER",) if flags & _UP and not flags & _RUNNING else ()),
+            *_words(flags, _FLAGS),
+            *(("M-DOWN",) if 37 not in found and not up_below else ()),
+        ),
         broadcast=mac(found.get(2, b"")),
         alias=text(found, 20),
         altnames=tuple(printable(raw.rstrip(b"\0")) for kind_of, raw in listed(found.get(52, b"")) if kind_of == 53),
