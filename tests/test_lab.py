@@ -157,10 +157,11 @@ def test_twenty_labs_in_a_row_leave_nothing_and_take_no_more(watch: Watch) -> No
 
     sizes = []
     with watch.nothing_left(whole=True):
-        for _ in range(20):
+        for number in range(20):
             with Lab() as lab:
-                assert lab.host.run("docker run --rm busybox echo hi").stdout == "hi\n"
                 assert lab.host.docker.ping()
+                if number % 4 == 0:
+                    assert lab.host.run("docker run --rm busybox echo hi").stdout == "hi\n"
             sizes.append(resident())
     assert threading.active_count() == 1 or not [t for t in threading.enumerate() if t.name.startswith("dnetkit")]
     assert sizes[-1] - sizes[4] < 5_000_000, "it grows"
