@@ -37,7 +37,7 @@ def prepare(names: Sequence[str], engine: Engine, kind: str, open_lab: OpenLab, 
     archives = images.archives(names, progress)
     # By the image that is really there: two names may stand for one.
     real = {archive.stand_in or archive.name: archive for archive in archives.values()}
-    missing = {name: archive for name, archive in real.items() if not _path(place, name, archive).is_dir()}
+    missing = {name: archive for name, archive in real.items() if not _whole(_path(place, name, archive))}
     if missing:
         make = {name: partial(_make, name, archive, place, engine, open_lab) for name, archive in missing.items()}
         together(make, progress)
@@ -50,11 +50,17 @@ def _path(place: Path, name: str, archive: images.Archive) -> Path:
     return place / f"{name}-{archive.digest.removeprefix('sha256:')[:12]}"
 
 
+def _whole(path: Path) -> bool:
+    """Whether a store can be used; its table of names is what an engine cannot do without."""
+    return (path / NAMES).is_file()
+
+
 def _make(name: str, archive: images.Archive, place: Path, engine: Engine, open_lab: OpenLab, job: Job) -> None:
     path = _path(place, name, archive)
     with images.locked(place, name, job):
-        if path.is_dir():
+        if _whole(path):
             return
+        _remove(path)  # one that lost its names is of no use
         for left in place.glob(f".{name}-*"):
             _remove(left)
         job.tell(f"making it ready for Docker Engine {engine.version}")
@@ -85,8 +91,9 @@ def _make(name: str, archive: images.Archive, place: Path, engine: Engine, open_
 def _alias(archive: images.Archive, place: Path) -> Path:
     """A store that only gives an image one more name."""
     path = _path(place, archive.name, archive)
-    if not path.is_dir():
-        with images.locked(place, archive.name):
+    with images.locked(place, archive.name):
+        if not _whole(path):
+            _remove(path)
             known = json.loads((_path(place, archive.stand_in, archive) / NAMES).read_text())["Repositories"]
             identity = known[archive.stand_in][f"{archive.stand_in}:latest"]
             scratch = _scratch(place, archive.name)
@@ -95,8 +102,7 @@ def _alias(archive: images.Archive, place: Path) -> Path:
                 json.dumps({"Repositories": {archive.name: {f"{archive.name}:latest": identity}}}), encoding="utf-8"
             )
             scratch.chmod(0o755)
-            if not path.is_dir():
-                scratch.rename(path)
+            scratch.rename(path)
     return path
 
 

@@ -57,7 +57,7 @@ def test_another_registry_can_be_named(skopeo: Path, tmp_path: Path, monkeypatch
 
 
 def test_one_that_does_not_answer_is_told_and_no_error(skopeo: Path, tmp_path: Path) -> None:
-    program(skopeo, "echo 'connection refused' >&2; exit 1")
+    program(skopeo, """echo 'time="2026" level=fatal msg="connection refused"' >&2; exit 1""")
     source, told = fetch(tmp_path)
     assert source is None
     assert told[-1] == "redis: no registry gave redis:7: connection refused"
