@@ -30,6 +30,7 @@ _VALUES: dict[str, Callable[..., facts.Value]] = {
         facts.index_of,
         facts.mac_of,
         facts.namespace_id_of,
+        facts.namespace_of,
         facts.other_end,
         facts.peer_index_of,
         facts.subnet_of,

@@ -76,6 +76,16 @@ def no_link(snapshot: Snapshot, where: str, link: str) -> CheckResult:
 
 
 @_claim
+def interfaces(snapshot: Snapshot, where: str, count: int) -> CheckResult:
+    """It has that many interfaces beside lo."""
+    space = facts.namespace(snapshot, where)
+    facts.must_be_read(snapshot, "links", space)
+    there = [known.name for known in space.links if known.kind != "loopback"]
+    claim = f"{where} has {count} interface{'' if count == 1 else 's'} beside lo"
+    return CheckResult(len(there) == count, claim, f"they are {_list(there)}")
+
+
+@_claim
 def link_state(snapshot: Snapshot, where: str, link: str, state: str) -> CheckResult:
     """The operational state is 'UP', 'DOWN', 'LOWERLAYERDOWN' or 'UNKNOWN'."""
     seen = facts.link(snapshot, where, link).state
@@ -204,6 +214,18 @@ def no_rule(
     fits = [r.text for r in _rules(snapshot, where, table, chain) if _fits(r, target, contains)]
     claim = f"{where} has no rule in {table}/{chain}{_wanted(target, contains)}"
     return CheckResult(not fits, claim, f"such rules: {_list(fits)}")
+
+
+@_claim
+def dropped(snapshot: Snapshot, where: str, packets: int) -> CheckResult:
+    """Some rule there, in whatever table and chain, has dropped at least so many packets."""
+    space = facts.namespace(snapshot, where)
+    drops = sorted((r for r in space.rules if r.target == "DROP"), key=lambda r: -r.packets)
+    claim = f"a rule on {where} has dropped {packets} packets or more"
+    if not drops or drops[0].packets < packets:
+        facts.must_be_read(snapshot, "rules", space)
+    seen = (f"{r.table}/{r.chain} {r.text} ({r.packets} packets)" for r in drops if r.packets)
+    return CheckResult(bool(drops) and drops[0].packets >= packets, claim, _list(seen, "no rule dropped anything"))
 
 
 @_claim
@@ -356,6 +378,14 @@ def same_network(snapshot: Snapshot, one: str, other: str) -> CheckResult:
     seen = f"{one} is on {_list(sorted(of_first))}, {other} on {_list(sorted(of_second))}"
     passed = first.machine == second.machine and bool(of_first & of_second)
     return CheckResult(passed, f"{one} and {other} are on one network", seen)
+
+
+@_claim
+def not_same_network(snapshot: Snapshot, one: str, other: str) -> CheckResult:
+    """The two containers have no Docker network in common."""
+    together = same_network(snapshot, one, other)
+    facts.must_be_read(snapshot, "docker")
+    return CheckResult(not together, f"{one} and {other} have no network in common", together.reason)
 
 
 @_claim

@@ -23,6 +23,7 @@ __all__ = [
     "must_be_read",
     "namespace",
     "namespace_id_of",
+    "namespace_of",
     "other_end",
     "peer_index_of",
     "subnet_of",
@@ -154,6 +155,11 @@ def gateway_of(snapshot: Snapshot, where: str) -> Value:
             return Value(route.gateway, f"the gateway of {where}")
     must_be_read(snapshot, "routes", space)
     raise CheckFailed(f"{where} has no default route with a gateway")
+
+
+def namespace_of(snapshot: Snapshot, where: str) -> Value:
+    """The name of the network namespace that a machine or container uses."""
+    return Value(namespace(snapshot, where).name, f"the network namespace of {where}")
 
 
 def subnet_of(snapshot: Snapshot, name: str, on: str = "") -> Value:

@@ -60,14 +60,24 @@ def not_reaches(lab: LabLike, who: str, target: str, port: int = 0) -> CheckResu
 @_trial
 def prints(lab: LabLike, who: str, command: str, text: str) -> CheckResult:
     """A command run there succeeds and its output contains the text."""
+    return _printed(lab, who, command, str(text), True)
+
+
+@_trial
+def not_prints(lab: LabLike, who: str, command: str, text: str) -> CheckResult:
+    """A command run there succeeds and its output does not contain the text."""
+    return _printed(lab, who, command, str(text), False)
+
+
+def _printed(lab: LabLike, who: str, command: str, text: str, wanted: bool) -> CheckResult:
     result = _run(lab, who, command)
-    claim = f"`{command}` on {who} prints {text}"
+    claim = f"`{command}` on {who} {'prints' if wanted else 'does not print'} {text}"
     if not result.ok:
         return CheckResult(
             False, claim, f"the command did not succeed: {_short(result.stderr or result.ended or 'no message')}"
         )
-    telling = next((line.strip() for line in result.stdout.splitlines() if str(text) in line), result.stdout)
-    return CheckResult(str(text) in result.stdout, claim, f"it printed {_short(telling) or 'nothing'}")
+    telling = next((line.strip() for line in result.stdout.splitlines() if text in line), result.stdout)
+    return CheckResult((text in result.stdout) is wanted, claim, f"it printed {_short(telling) or 'nothing'}")
 
 
 def _run(lab: LabLike, who: str, script: str) -> CommandResult:

@@ -67,7 +67,10 @@ def snapshot() -> Snapshot:
             ForwardingEntry("aa:00:00:00:00:04", "veth5", "docker0", "learned"),
         ),
         chains=(Chain("filter", "FORWARD", "DROP"), Chain("filter", "DOCKER")),
-        rules=(Rule("nat", "POSTROUTING", 1, "-s 172.17.0.0/16 ! -o docker0 -j MASQUERADE", packets=3, bytes=252),),
+        rules=(
+            Rule("nat", "POSTROUTING", 1, "-s 172.17.0.0/16 ! -o docker0 -j MASQUERADE", packets=3, bytes=252),
+            Rule("filter", "DOCKER-ISOLATION-STAGE-2", 1, "-o docker0 -j DROP", packets=4, bytes=336),
+        ),
         sysctls=(("net.ipv4.ip_forward", "1"),),
     )
     web = Namespace(

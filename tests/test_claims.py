@@ -77,6 +77,11 @@ SABOTAGE = {
     'not_on_network("web", "blue")': with_web(
         endpoints=(dataclasses.replace(S.containers[0].endpoints[0], network="blue"),)
     ),
+    'not_same_network("web", "old")': dataclasses.replace(
+        S, containers=tuple(dataclasses.replace(c, endpoints=S.containers[0].endpoints) for c in S.containers)
+    ),
+    'interfaces("web", 1)': change_namespace(S, "host1/web", links=(*WEB.links, EXTRA)),
+    'dropped("host1", 3)': host(rules=HOST.rules[:1]),
     'same_network("web", "host1/web")': with_web(endpoints=()),
     'shares_namespace("same", "host1")': dataclasses.replace(
         S, containers=(Container("host1", "3", "same", "busybox", "running", namespace="host1/web"),)

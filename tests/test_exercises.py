@@ -219,6 +219,10 @@ def test_every_hint_can_come(exercise):
 
 
 SELDOM = {
+    "connect-between": ('container_running("proxy")',),
+    "netns-inside": ('not_answer("")',),
+    "netns-name": ('container_running("box")',),
+    "netns-middle": ('pair("west", "w0", "middle", "m0") and pair("east", "e0", "middle", "m1")',),
     "start-address": ('not_answer("")',),
     "veth-other-end": ('not_answer("")',),
     "veth-repair": ('pair("north", "n0", "south", "s0")', 'has_address("north", "n0", "10.3.0.1/24")'),

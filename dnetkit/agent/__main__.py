@@ -147,7 +147,7 @@ class Agent:
     def do_terminal(self, message: dict[str, Any], tell: Any, inbox: tunnel.Inbox) -> dict[str, Any]:
         """A terminal on a machine or, with 'container', in one of its containers."""
         machine = self._machine(message["machine"])
-        command = ["bash", "--norc", "-i"]
+        command = ["bash", "-c", "cd; exec bash --norc -i"]
         if message.get("container"):
             command = ["docker", "exec", "-it", message["container"], "sh"]
         return tunnel.terminal(machine, command, tuple(message["size"]), inbox, tell)

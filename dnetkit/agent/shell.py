@@ -88,7 +88,7 @@ class Running:
         """Run the commands up to the first that fails; returns {'ended', 'duration'}."""
         start = time.monotonic()
         try:
-            self._feed("exec 7>&1 8>&2\n")
+            self._feed(f"{'' if self._container else 'cd; '}exec 7>&1 8>&2\n")
             for command in commands:
                 if self._one(command) != 0 or self._gone:
                     break
