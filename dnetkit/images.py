@@ -170,11 +170,13 @@ def locked(place: Path, name: str, job: Job | None = None) -> Iterator[None]:
 
 def no_room(what: str, place: Path, error: OSError) -> ImageError:
     """The error for something that could not be written."""
-    hint = f"Look at {place}."
+    hint = f"Look at {place}, or set XDG_CACHE_HOME to a folder of yours."
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         with contextlib.suppress(OSError):
-            hint = f"{shutil.disk_usage(place).free / 1e6:.0f} MB are free in {place}. "
-        hint += "Make room there, or set XDG_CACHE_HOME to a folder on another disk."
+            hint = (
+                f"{shutil.disk_usage(place).free / 1e6:.0f} MB are free in {place}. "
+                "Make room there, or set XDG_CACHE_HOME to a folder on another disk."
+            )
     return ImageError(f"{what}: {error.strerror or error}", hint)
 
 
