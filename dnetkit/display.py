@@ -76,7 +76,7 @@ color:var(--jp-content-font-color1,inherit);text-align:left;line-height:1.5}}
 .dnetkit .dnk-list details[open]>summary::after{{content:" ▾"}}
 .dnetkit h4{{font-size:1.1em;font-weight:600}}
 .dnetkit table{{border-collapse:collapse;font-size:.93em}}
-.dnetkit caption{{text-align:left;white-space:nowrap}}
+.dnetkit caption{{text-align:left;white-space:nowrap;padding:.4em 0 .1em}}
 .dnetkit tr{{background:none!important}}
 .dnetkit th,.dnetkit td{{padding:.15em 1.4em .15em 0!important;border:0!important;text-align:left!important;
 vertical-align:top;max-width:none;white-space:normal}}

@@ -140,8 +140,9 @@ class Lab:
             self._session = None
             sandbox.sweep()
 
-    def restart(self) -> Lab:
-        """Close it and open it afresh, with nothing left of before."""
+    def restart(self, progress: Callable[[str], None] | None = None) -> Lab:
+        """Close it and open it afresh, with nothing left of before; `progress` is told from now on."""
+        self._progress = progress or self._progress
         self.close()
         self.id = secrets.token_hex(4)
         return self.open()

@@ -94,13 +94,7 @@ class Workbench(Magics):
         self._start(lambda progress: self._open_lab(**given, progress=progress))
 
     def _restart(self) -> None:
-        lab = self._any_lab()
-
-        def restart(_progress: Callable[[str], None]) -> Lab:
-            lab.restart()
-            return lab
-
-        self._start(restart)
+        self._start(self._any_lab().restart)
 
     def _start(self, start: Callable[[Callable[[str], None]], Lab]) -> None:
         began = time.monotonic()

@@ -192,8 +192,10 @@ class FakeLab:
         self.snapshots += 1
         return self.state
 
-    def restart(self) -> FakeLab:
+    def restart(self, progress: Callable[[str], None] | None = None) -> FakeLab:
         """A fresh state under a fresh id."""
+        if progress:
+            progress("Starting the engine of `host1` again ...")
         self.id = f"fake{next(_numbers)}"
         self.state = snapshot()
         self.alive = True

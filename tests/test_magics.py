@@ -67,8 +67,9 @@ def test_open_shows_the_lab_and_puts_it_within_reach(notebook):
 
 def test_without_a_kernel_the_progress_stays(tmp_path):
     notebook = FakeNotebook(tmp_path, live=False)
-    shown = notebook.run("%lab open")
+    shown, again = notebook.run("%lab open"), notebook.run("%lab restart")
     notebook.close()
+    assert "Starting the engine of `host1` again ...\n" in again.plain
     assert "redis: unpacking 0%\nStarting the engine of `host1` ...\n" in shown.plain  # a line for each step
     assert "is open" in shown.plain
 
