@@ -148,7 +148,7 @@ class Notebook:
         for name in path:  # each opens the next menu, the last one acts
             self.page.locator(".lm-Menu-itemLabel").get_by_text(name, exact=True).click()
 
-    def run_all(self, seconds: float = 90) -> None:
+    def run_all(self, seconds: float = 150) -> None:
         """Run All Cells, until the last one has its number."""
         self.menu("Run", "Run All Cells")
         self.settle(seconds)

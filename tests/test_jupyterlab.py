@@ -1,6 +1,6 @@
 """The workbook as a learner meets it: `dnetkit lab` in a browser, chapter 01 run, buttons pressed, kernels ended.
 
-The pictures that the first test takes are in build/screenshots, for people to look at.
+The pictures that the tests take are in build/screenshots, for people to look at.
 """
 
 from __future__ import annotations
@@ -96,6 +96,8 @@ def test_opens_with_the_first_chapter_and_no_question(server: Server, browser: B
     expect(page.locator(".lm-TabBar-tab.jp-mod-current .lm-TabBar-tabLabel").first).to_have_text("00-start.ipynb")
     expect(page.locator(".jp-Notebook h1").first).to_contain_text("Start here")
     expect(page.locator(".jp-Dialog, .jp-toast-button")).to_have_count(0)
+    news = server.ask("/lab/api/settings/@jupyterlab/apputils-extension:notification")["schema"]["properties"]
+    assert news["fetchNews"]["default"] == "false"  # else it would ask a moment later whether it may fetch news
     page.close()
     for session in server.ask("/api/sessions"):
         server.ask(f"/api/sessions/{session['id']}", "DELETE")
