@@ -47,8 +47,8 @@ ip -n blue link add vx type vxlan id 42 remote 10.1.0.9 local 10.1.0.1 dev br0 d
 ip -n blue link set vx up; bridge -n blue fdb append 02:00:00:00:00:77 dev vx dst 10.1.0.8 port 9999 vni 43
 ip -n blue link add vy type vxlan dstport 8472 external
 ip -n blue link add one type ifb
-ip -n red tuntap add tun0 mode tun user 4242; ip -n red tuntap add tap0 mode tap multi_queue
-ip -n red link set tap0 up
+if [ -w /dev/net/tun ]; then ip -n red tuntap add tun0 mode tun user 4242; fi
+if [ -w /dev/net/tun ]; then ip -n red tuntap add tap0 mode tap multi_queue; ip -n red link set tap0 up; fi
 ip -n red route add 10.50.0.0/16 via 10.9.0.1 metric 50 mtu 1300 advmss 900
 ip -n red route add 10.51.0.0/16 nexthop via 10.9.0.1 weight 3 nexthop via 10.9.0.3
 ip -n red route add blackhole 10.52.0.0/16; ip -n red route add unreachable 10.53.0.0/16 metric 9

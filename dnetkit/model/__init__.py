@@ -19,6 +19,7 @@ from dnetkit.model.links import FOREVER, Address, BridgePort, Link, LinkRef, Sta
 from dnetkit.model.netfilter import Chain, Connection, Flow, NamedSet, Rule
 from dnetkit.model.noise import noise
 from dnetkit.model.plain import from_plain, to_plain
+from dnetkit.model.publishing import Publication, publication, publications
 from dnetkit.model.results import Change, CommandResult, Step
 from dnetkit.model.routing import ForwardingEntry, Membership, MulticastGroup, Neighbour, NextHop, PolicyRule, Route
 from dnetkit.model.snapshot import SCHEMA, Namespace, Snapshot, Unavailable
@@ -50,6 +51,7 @@ __all__ = [
     "NextHop",
     "PolicyRule",
     "Process",
+    "Publication",
     "PublishedPort",
     "Route",
     "Rule",
@@ -62,5 +64,7 @@ __all__ = [
     "Vlan",
     "from_plain",
     "noise",
+    "publication",
+    "publications",
     "to_plain",
 ]

@@ -16,16 +16,14 @@ __all__ = ["Entry", "Processes"]
 
 @dataclass(frozen=True)
 class Entry:
-    """A process: its number as the agent counts, its parent's, its number in each pid namespace down to its own.
+    """A process: its number as the agent counts.
 
     network: the inode of its network namespace, 0 for a process that has ended. machine: the one it runs in, '' for
     what belongs to the lab itself; inside: its number there.
     """
 
     pid: int
-    parent: int
     name: str
-    numbers: tuple[int, ...]
     network: int
     machine: str = ""
     inside: int = 0
@@ -35,19 +33,16 @@ class Processes:
     """All processes that the agent can see but itself, as they were at one moment."""
 
     def __init__(self, machines: Collection[Machine]) -> None:
-        found = {entry[0]: entry for entry in _scan()}
-        tops = {machine.pid: machine.name for machine in machines}
-        belongs: dict[int, int] = {}
-        for pid in found:
-            _trace(pid, found, tops, belongs)
+        found = {one.pid: one for one in _scan()}
+        by_pids = {_link(f"/proc/{machine.pid}/ns/pid"): machine.name for machine in machines}
+        depths = {machine.name: len(found[machine.pid].numbers) for machine in machines if machine.pid in found}
+        belongs: dict[int, str] = {}
         self._entries: dict[int, Entry] = {}
         self._inside: dict[tuple[str, int], Entry] = {}
-        for pid, (_, parent, name, numbers, network) in found.items():
-            top = belongs[pid]
-            machine = tops.get(top, "")
-            depth = len(found[top][3]) if machine else 0  # a machine's first process is 1 in a pid namespace of its own
-            inside = numbers[depth - 1] if machine and depth <= len(numbers) else pid
-            entry = Entry(pid, parent, name, numbers, network, machine, inside)
+        for pid, one in found.items():
+            machine = _machine_of(pid, found, by_pids, belongs, set(depths.values()))
+            inside = one.numbers[depths[machine] - 1] if machine else pid
+            entry = Entry(pid, one.name, one.network, machine, inside)
             self._entries[pid] = self._inside[machine, inside] = entry
         self._containers: dict[str, str] = {}
         self._sockets: dict[int, list[Entry]] | None = None
@@ -96,10 +91,16 @@ class Processes:
                         self._kept.setdefault(int(target[5:-1]), (entry, f"{directory}/{number}"))
 
 
-Found = tuple[int, int, str, tuple[int, ...], int]
+@dataclass(frozen=True)
+class _Found:
+    pid: int
+    parent: int
+    name: str
+    numbers: tuple[int, ...]  # in each pid namespace from the agent's down to its own
+    network: int
 
 
-def _scan() -> Iterator[Found]:
+def _scan() -> Iterator[_Found]:
     own = str(os.getpid())
     for name in os.listdir("/proc"):
         if name.isdigit() and name != own:
@@ -110,21 +111,25 @@ def _scan() -> Iterator[Found]:
             fields = dict(line.partition(":\t")[::2] for line in status.splitlines()[:16])
             numbers = tuple(map(int, fields["NSpid"].split())) if "NSpid" in fields else (int(name),)
             network = _link(f"/proc/{name}/ns/net")
-            yield int(name), int(fields["PPid"]), fields["Name"], numbers, int(network[5:-1]) if network else 0
+            yield _Found(int(name), int(fields["PPid"]), fields["Name"], numbers, int(network[5:-1]) if network else 0)
 
 
-def _trace(pid: int, found: dict[int, Found], tops: dict[int, str], belongs: dict[int, int]) -> None:
-    """Put into `belongs`, for a process and all above it, the first process of its machine (0: the lab's own)."""
+def _machine_of(
+    pid: int, found: dict[int, _Found], by_pids: dict[str, str], belongs: dict[int, str], depths: set[int]
+) -> str:
+    """The machine in whose pid namespace a process is, or the closest above it (a container has one of its own)."""
     way = []
     while pid not in belongs:
+        one = found.get(pid)
         way.append(pid)
-        if pid in tops or pid not in found:
-            belongs[pid] = pid if pid in tops and pid in found else 0
+        belongs[pid] = ""  # in case of a ring, which a moment of change can show
+        if one is None or len(one.numbers) in depths:
+            belongs[pid] = by_pids.get(_link(f"/proc/{pid}/ns/pid"), "") if one is not None else ""
             break
-        belongs[pid] = 0  # in case of a ring, which a moment of change can show
-        pid = found[pid][1]
+        pid = one.parent
     for passed in way:
         belongs[passed] = belongs[pid]
+    return belongs[way[0] if way else pid]
 
 
 def _link(path: str) -> str:
