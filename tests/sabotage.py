@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["SABOTAGE", "Sabotage"]
+__all__ = ["MUTE_ENGINE", "SABOTAGE", "STRAY", "Sabotage", "outer", "unplugged"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ def _inside(container: str, command: str) -> str:
     return f"nsenter --target $(docker inspect -f '{{{{.State.Pid}}}}' {container}) --net {command}"
 
 
-def _outer(container: str) -> str:
+def outer(container: str) -> str:
     """The name of the interface at the host's end of a container's pair, as a word for the shell."""
     number = f"$(docker exec {container} cat /sys/class/net/eth0/iflink)"
     return f"$(ip -oneline link | awk -F '[:@ ]+' -v number=\"{number}\" '$1 == number {{print $2}}')"
@@ -34,15 +34,15 @@ def _rewired(container: str) -> str:
 def _cut(container: str) -> Sabotage:
     """The cable of a container has no signal."""
     return Sabotage(
-        f"echo {_outer(container)} > /tmp/cable\nip link set $(cat /tmp/cable) down",
+        f"echo {outer(container)} > /tmp/cable\nip link set $(cat /tmp/cable) down",
         "ip link set $(cat /tmp/cable) up",
     )
 
 
-def _unplugged(container: str) -> Sabotage:
+def unplugged(container: str) -> Sabotage:
     """The host's end of a container's pair is no port of the bridge."""
     return Sabotage(
-        f"echo {_outer(container)} > /tmp/cable\nip link set $(cat /tmp/cable) nomaster",
+        f"echo {outer(container)} > /tmp/cable\nip link set $(cat /tmp/cable) nomaster",
         "ip link set $(cat /tmp/cable) master docker0",
     )
 
@@ -50,7 +50,7 @@ def _unplugged(container: str) -> Sabotage:
 def _abducted(container: str) -> Sabotage:
     """The host's end of a container's pair is in another namespace."""
     return Sabotage(
-        f"echo {_outer(container)} > /tmp/cable\nip netns add away\nip link set $(cat /tmp/cable) netns away",
+        f"echo {outer(container)} > /tmp/cable\nip netns add away\nip link set $(cat /tmp/cable) netns away",
         "ip -n away link set $(cat /tmp/cable) netns 1\nip link set $(cat /tmp/cable) master docker0 up\n"
         "ip netns delete away",
     )
@@ -59,7 +59,7 @@ def _abducted(container: str) -> Sabotage:
 def _addressed(container: str) -> Sabotage:
     """The host's end of a container's pair has an address."""
     return Sabotage(
-        f"echo {_outer(container)} > /tmp/cable\nip address add 192.0.2.9/32 dev $(cat /tmp/cable)",
+        f"echo {outer(container)} > /tmp/cable\nip address add 192.0.2.9/32 dev $(cat /tmp/cable)",
         "ip address delete 192.0.2.9/32 dev $(cat /tmp/cable)",
     )
 
@@ -101,8 +101,8 @@ def _pulled(namespace: str, link: str, address: str) -> Sabotage:
 
 def _learning(container: str) -> Sabotage:
     return Sabotage(
-        f"ip link set {_outer(container)} type bridge_slave learning on\ndocker exec {container} ping -c 1 {_GATEWAY}",
-        f"ip link set {_outer(container)} type bridge_slave learning off\nip link set docker0 type bridge fdb_flush",
+        f"ip link set {outer(container)} type bridge_slave learning on\ndocker exec {container} ping -c 1 {_GATEWAY}",
+        f"ip link set {outer(container)} type bridge_slave learning off\nip link set docker0 type bridge fdb_flush",
     )
 
 
@@ -111,11 +111,11 @@ _PING_TWO = (
     "docker exec one ping -c 1 $(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' two)"
 )
 _FORGOTTEN = Sabotage("ip link set docker0 type bridge fdb_flush", _PING_TWO)
-_STRAY = Sabotage(
+STRAY = Sabotage(
     "ip link add stray0 type veth peer name stray1\nip link set stray0 master docker0", "ip link delete stray0"
 )
 _EXTRA_NETWORK = Sabotage("docker network create extra", "docker network rm extra")
-_MUTE_ENGINE = Sabotage("mv /run/docker.sock /run/docker.away", "mv /run/docker.away /run/docker.sock")
+MUTE_ENGINE = Sabotage("mv /run/docker.sock /run/docker.away", "mv /run/docker.away /run/docker.sock")
 _RENAMED_BRIDGE = Sabotage(
     "ip link set docker0 down\nip link set docker0 name docker9",
     "ip link set docker9 name docker0\nip link set docker0 up",
@@ -143,7 +143,7 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
         ),
         'container_running("first")': _stopped("first"),
         'pair("first", "eth0", "host1")': _abducted("first"),
-        'port_of("host1", other_end("first", "eth0"), "docker0")': _unplugged("first"),
+        'port_of("host1", other_end("first", "eth0"), "docker0")': unplugged("first"),
         'link_exists("first", "eth0", kind="veth")': _disconnected("first"),
         'no_link("first", "docker0")': Sabotage(
             _inside("first", "ip link add docker0 type veth peer name other0"),
@@ -151,7 +151,7 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
         ),
         "differ(here, there)": Sabotage("there, kept = here, there", "there = kept", "notebook"),
         'no_container("first")': _there("first"),
-        'ports("host1", "docker0", 0)': _STRAY,
+        'ports("host1", "docker0", 0)': STRAY,
         'no_container("forgotten")': _there("forgotten"),
     },
     "01-veth": {
@@ -208,7 +208,7 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
         'prints("host1", "ip -n red link show red0", "link-netns blue")': _pulled("blue", "blue0", "10.1.0.2/24"),
         'prints("host1", "ip -n blue link show blue0", "link-netns red")': _pulled("red", "red0", "10.1.0.1/24"),
         'pair("one", "eth0", "host1")': _abducted("one"),
-        'port_of("host1", other_end("one", "eth0"), "docker0")': _unplugged("one"),
+        'port_of("host1", other_end("one", "eth0"), "docker0")': unplugged("one"),
         'no_address("host1", other_end("one", "eth0"))': _addressed("one"),
         'equal(peer_index_of("one", "eth0"), index_of("host1", other_end("one", "eth0")))': _abducted("one"),
         'differ(namespace_id_of("host1", other_end("one", "eth0")), '
@@ -221,11 +221,11 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
             "ip -n blue link add blue0 type veth peer name spare0", "ip -n blue link delete blue0"
         ),
         'container_state("two", "exited")': Sabotage("docker start two", "docker stop -t 0 two"),
-        'ports("host1", "docker0", 1)': _STRAY,
+        'ports("host1", "docker0", 1)': STRAY,
     },
     "02-docker0": {
         'link_exists("host1", "docker0", kind="bridge")': _RENAMED_BRIDGE,
-        'ports("host1", "docker0", 0)': _STRAY,
+        'ports("host1", "docker0", 0)': STRAY,
         'has_address("host1", "docker0", within=subnet_of("bridge"))': Sabotage(
             "ip -4 -oneline address show docker0 | awk '{print $4}' > /tmp/address\n"
             "ip address delete $(cat /tmp/address) dev docker0",
@@ -233,7 +233,7 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
         ),
         'link_state("host1", "docker0", "DOWN")': _SIGNAL,
         'networks("bridge", "host", "none")': _EXTRA_NETWORK,
-        'prints("host1", "docker network inspect bridge", "docker0")': _MUTE_ENGINE,
+        'prints("host1", "docker network inspect bridge", "docker0")': MUTE_ENGINE,
         'route("host1", subnet_of("bridge"), dev="docker0")': Sabotage(
             "ip route show dev docker0 | sed 's/ linkdown//' > /tmp/route\nip route flush dev docker0",
             "ip route add $(cat /tmp/route) dev docker0",
@@ -249,7 +249,7 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
             _NO_MASQUERADE
         ),
         'pair("one", "eth0", "host1")': _abducted("one"),
-        'port_of("host1", other_end("one", "eth0"), "docker0")': _unplugged("one"),
+        'port_of("host1", other_end("one", "eth0"), "docker0")': unplugged("one"),
         'no_address("host1", other_end("one", "eth0"))': _addressed("one"),
         'link_state("host1", "docker0", "UP")': _cut("one"),
         'has_address("one", "eth0", within=subnet_of("bridge"))': Sabotage(
@@ -260,7 +260,7 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
             _inside("one", "ip route replace default via $(docker exec one hostname -i)"), _rewired("one")
         ),
         'reaches("one", gateway_of("one"))': _cut("one"),
-        'ports("host1", "docker0", 2)': _STRAY,
+        'ports("host1", "docker0", 2)': STRAY,
         'differ(address_of("one"), address_of("two"))': Sabotage(
             _inside("two", "ip address flush dev eth0")
             + "\n"
@@ -270,7 +270,7 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
         'reaches("one", address_of("two"))': _cut("two"),
         'reaches("two", address_of("one"))': _cut("one"),
         'on_network("one", "bridge")': _disconnected("one"),
-        'prints("host1", "docker network inspect bridge", address_of("two") + "/")': _MUTE_ENGINE,
+        'prints("host1", "docker network inspect bridge", address_of("two") + "/")': MUTE_ENGINE,
         'container_running("first-in")': _stopped("first-in"),
         'container_state("left-out", "created")': Sabotage(
             "docker rm left-out", "docker create --name left-out --network tiny busybox top"
@@ -295,8 +295,8 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
         ),
         'reaches("one", address_of("client", "eth0"))': _NO_ROUTING,
         'networks("bridge", "host", "none", "plain")': _EXTRA_NETWORK,
-        'prints("host1", "docker info -f \'{{.Plugins.Network}}\'", "macvlan")': _MUTE_ENGINE,
-        'prints("host1", "docker info -f \'{{.Plugins.Network}}\'", "overlay")': _MUTE_ENGINE,
+        'prints("host1", "docker info -f \'{{.Plugins.Network}}\'", "macvlan")': MUTE_ENGINE,
+        'prints("host1", "docker info -f \'{{.Plugins.Network}}\'", "overlay")': MUTE_ENGINE,
         'equal(address_of("one"), old)': Sabotage(
             "docker stop -t 0 one\ndocker run -d --name thief busybox top\ndocker start one",
             "docker stop -t 0 one\ndocker rm -f thief\ndocker start one",

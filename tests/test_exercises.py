@@ -220,6 +220,8 @@ def test_every_hint_can_come(exercise):
 
 SELDOM = {
     "connect-between": ('container_running("proxy")',),
+    "modes-look": ('not_answer("")',),
+    "modes-share": ('container_exists("back")',),
     "netns-inside": ('not_answer("")',),
     "netns-name": ('container_running("box")',),
     "netns-middle": ('pair("west", "w0", "middle", "m0") and pair("east", "e0", "middle", "m1")',),
