@@ -143,63 +143,65 @@ class DockerState:
         by_name = {space.name: space for space in spaces}
         networks: list[Network] = []
         containers: list[Container] = []
-        unlinked = set()
+        unfit = set()
         for machine, answers in self.answers.items():
             missing += answers.missing
             networks += [_network(machine, plain, by_name) for plain in answers.networks]
             by_id = {plain["Id"]: plain for plain in answers.containers}
             for plain in answers.containers:
-                one = self._container(machine, plain, by_id, by_name, missing)
+                files = self._files(machine, plain, missing)
+                one = _container(machine, plain, by_name.get(_space_of(machine, plain, by_id)), files or ())
                 containers.append(one)
-                if one.namespace and any(e.link is None and (e.address or e.mac) for e in one.endpoints):
-                    unlinked.add((machine, one.name))
+                unlinked = one.namespace and any(e.link is None and (e.address or e.mac) for e in one.endpoints)
+                if files is None or unlinked:
+                    unfit.add((machine, one.name))
         return (
             tuple(sorted(networks, key=lambda network: (network.machine, network.name, network.id))),
             tuple(sorted(containers, key=lambda container: (container.machine, container.name, container.id))),
-            unlinked,
+            unfit,
         )
 
-    def _container(
-        self,
-        machine: str,
-        plain: dict[str, Any],
-        by_id: Mapping[str, Any],
-        by_name: Mapping[str, Namespace],
-        missing: list[Unavailable],
-    ) -> Container:
-        settings, config, asked, state = (plain[key] for key in ("NetworkSettings", "Config", "HostConfig", "State"))
-        space = by_name.get(_space_of(machine, plain, by_id)) if state["Running"] else None
+    def _files(self, machine: str, plain: dict[str, Any], missing: list[Unavailable]) -> tuple[File, ...] | None:
+        """The files that a running container's processes see, none of one that does not run; None: it has ended."""
+        if not plain["State"]["Running"]:
+            return ()
         entry = self.processes.get((machine, plain["Id"]))
-        name = _name(plain)
-        files: tuple[File, ...] = ()
-        if entry is not None:
-            files = read_files(f"/proc/{entry.pid}/root", CONTAINER_FILES, f"container {name}", missing)
-        return Container(
-            machine=machine,
-            id=plain["Id"],
-            name=name,
-            image=config["Image"],
-            state=state["Status"],
-            network_mode=asked["NetworkMode"],
-            hostname=config.get("Hostname") or "",
-            namespace=space.name if space is not None else "",
-            endpoints=tuple(
-                _endpoint(name, endpoint, space) for name, endpoint in sorted((settings.get("Networks") or {}).items())
-            ),
-            ports=_ports(settings.get("Ports") or {}),
-            pid=state.get("Pid") or 0,
-            exit_status=state.get("ExitCode") or 0,
-            created=plain.get("Created") or "",
-            started=state.get("StartedAt") or "",
-            exposed=tuple(sorted(config.get("ExposedPorts") or ())),
-            dns=tuple(asked.get("Dns") or ()),
-            dns_search=tuple(asked.get("DnsSearch") or ()),
-            dns_options=tuple(asked.get("DnsOptions") or ()),
-            extra_hosts=tuple(asked.get("ExtraHosts") or ()),
-            links=tuple(sorted(asked.get("Links") or ())),
-            privileged=bool(asked.get("Privileged")),
-            files=files,
-        )
+        try:
+            who = f"container {_name(plain)}"
+            return read_files(f"/proc/{entry.pid}/root", CONTAINER_FILES, who, missing) if entry is not None else None
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+
+
+def _container(machine: str, plain: dict[str, Any], space: Namespace | None, files: tuple[File, ...]) -> Container:
+    settings, config, asked, state = (plain[key] for key in ("NetworkSettings", "Config", "HostConfig", "State"))
+    space = space if state["Running"] else None
+    return Container(
+        machine=machine,
+        id=plain["Id"],
+        name=_name(plain),
+        image=config["Image"],
+        state=state["Status"],
+        network_mode=asked["NetworkMode"],
+        hostname=config.get("Hostname") or "",
+        namespace=space.name if space is not None else "",
+        endpoints=tuple(
+            _endpoint(name, endpoint, space) for name, endpoint in sorted((settings.get("Networks") or {}).items())
+        ),
+        ports=_ports(settings.get("Ports") or {}),
+        pid=state.get("Pid") or 0,
+        exit_status=state.get("ExitCode") or 0,
+        created=plain.get("Created") or "",
+        started=state.get("StartedAt") or "",
+        exposed=tuple(sorted(config.get("ExposedPorts") or ())),
+        dns=tuple(asked.get("Dns") or ()),
+        dns_search=tuple(asked.get("DnsSearch") or ()),
+        dns_options=tuple(asked.get("DnsOptions") or ()),
+        extra_hosts=tuple(asked.get("ExtraHosts") or ()),
+        links=tuple(sorted(asked.get("Links") or ())),
+        privileged=bool(asked.get("Privileged")),
+        files=files,
+    )
 
 
 def _name(plain: dict[str, Any]) -> str:

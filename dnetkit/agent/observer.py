@@ -22,8 +22,8 @@ from dnetkit.agent.probes.files import MACHINE_FILES, read_files
 from dnetkit.agent.probes.links import join
 from dnetkit.agent.probes.processes import Processes
 from dnetkit.agent.probes.spaces import Located, find
+from dnetkit.model import File, Namespace, Process, Snapshot, Unavailable
 from dnetkit.model import Machine as MachineState
-from dnetkit.model import Namespace, Process, Snapshot, Unavailable
 
 __all__ = ["Observer"]
 
@@ -79,8 +79,8 @@ class Observer:
                 replace(space, unavailable=tuple(one.place.missing)) for one, space in zip(located, spaces, strict=True)
             ]
         odd |= {("link", where, name) for where, name in dangling}
-        networks, containers, unlinked = docker.join(spaces, missing)
-        odd |= {("container", machine, name) for machine, name in unlinked}
+        networks, containers, unfit = docker.join(spaces, missing)
+        odd |= {("container", machine, name) for machine, name in unfit}
         snapshot = Snapshot(
             machines=tuple(self._machine(machine, docker, missing) for machine in self._machines),
             namespaces=tuple(spaces),
@@ -113,13 +113,18 @@ class Observer:
 
     def _machine(self, machine: Machine, docker: DockerState, missing: list[Unavailable]) -> MachineState:
         engine = self._engines.get(machine.name)
+        files: tuple[File, ...] = ()
+        try:
+            files = read_files(machine.path(""), MACHINE_FILES, machine.name, missing)
+        except OSError as error:
+            missing.append(Unavailable(f"the files of {machine.name}", error.strerror or str(error)))
         return MachineState(
             machine.name,
             machine.kind,
             machine.address,
             engine.version if engine is not None else "",
             docker.settings(machine.name),
-            read_files(machine.path(""), MACHINE_FILES, machine.name, missing),
+            files,
         )
 
 

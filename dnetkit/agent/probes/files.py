@@ -41,13 +41,12 @@ def open_inside(root: int, path: str, flags: int) -> int:
 
 
 def read_files(root: str, paths: Iterable[str], who: str, missing: list[Unavailable]) -> tuple[File, ...]:
-    """Those of the files below the directory `root` that are there; what cannot be read is noted in `missing`."""
-    try:
-        top = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        missing.append(Unavailable(f"files of {who}", error.strerror or str(error)))
-        return ()
+    """Those of the files below the directory `root` that are there; what cannot be read is noted in `missing`.
+
+    Raises FileNotFoundError when there is no such root, or not any more.
+    """
     made = []
+    top = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for path in paths:
             try:
@@ -57,6 +56,7 @@ def read_files(root: str, paths: Iterable[str], who: str, missing: list[Unavaila
                     missing.append(Unavailable(f"{path} of {who}", error.strerror or str(error)))
     finally:
         os.close(top)
+    os.stat(root)  # else its process has ended meanwhile, and its mounts with it: then nothing of this is so
     return tuple(made)
 
 
