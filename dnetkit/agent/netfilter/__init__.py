@@ -43,8 +43,8 @@ def rules(place: Place) -> dict[str, Any]:
     told = _rules(ruleset, said)
     for (family, table), why in said.unsaid.items():
         place.missing.append(Unavailable(f"some of the rules or sets in the table {family} {table} (nft)", why))
-    # The lab's own namespace is older than the ids of a lab without root, which then may not read the list there; and no
-    # one but the agent is in it.
+    # The lab's own namespace is older than the ids of a lab without root, which then may not read the list there; and
+    # no one but the agent is in it.
     for version in (4, 6) if place.kind != "lan" else ():
         try:
             if names := legacy.tables(version):
