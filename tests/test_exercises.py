@@ -236,6 +236,7 @@ SELDOM = {
 
 
 @pytest.mark.live
+@pytest.mark.sandbox("root")  # a run of the chapter proves the same in both sandboxes
 @every_exercise
 def test_untouched_it_fails_and_its_solution_passes_in_a_new_lab(exercise, fresh_lab):
     prepare(exercise, fresh_lab)
@@ -243,6 +244,7 @@ def test_untouched_it_fails_and_its_solution_passes_in_a_new_lab(exercise, fresh
 
 
 @pytest.mark.live
+@pytest.mark.sandbox("root")  # which hint fits is a matter of the checks
 @pytest.mark.parametrize(
     ("exercise", "answer"),
     [(exercise, answer) for exercise in CATALOGUE.values() for answer in exercise.wrong],

@@ -35,6 +35,7 @@ def test_every_check_line_is_recognised(chapter):
 
 
 @pytest.mark.live
+@pytest.mark.sandbox("root")  # what turns a check red is a matter of the check
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
 def test_every_check_fails_under_its_sabotage_and_passes_when_that_is_undone(chapter, tmp_path, monkeypatch):
