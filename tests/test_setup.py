@@ -15,8 +15,8 @@ PROJECT = Path(__file__).parents[1]
 
 UTILITIES = ("sh", "cat", "cksum", "dirname", "env", "grep", "ls", "mkdir", "mktemp", "printf", "rm", "sed", "true")
 PROGRAMS = (
-    *("ip", "iptables", "ping", "sysctl", "mount", "tini", "newuidmap", "dot", "busybox", "mmdebstrap"),
-    *("conntrack", "git", "chromium"),
+    *("ip", "iptables", "ping", "sysctl", "mount", "tini", "newuidmap", "dot", "busybox", "curl"),
+    *("conntrack", "nft", "git", "chromium"),
 )
 SERVICES = ("systemctl", "service", "invoke-rc.d", "update-rc.d", "dockerd", "docker", "containerd", "snap")
 
@@ -27,7 +27,7 @@ version=$(sed -n "s/^$name=//p" "$LISTS")
 echo "Package: $name"
 echo "Version: $version"
 """
-LISTS = "docker.io=26.1.5\nchromium=146.0\nconntrack=1:1.4\ngit=1:2.47\nfontconfig=2.15\nfonts-wqy-microhei=0.2\n"
+LISTS = "docker.io=26.1.5\nchromium=146.0\nconntrack=1:1.4\nnftables=1.0\ngit=1:2.47\nfontconfig=2.15\nfonts-wqy-microhei=0.2\n"
 
 
 class Machine:
@@ -152,11 +152,11 @@ def listed(text: str) -> set[str]:
 
 
 def test_without_apt_all_that_is_to_be_installed_is_listed_and_nothing_is_begun(machine: Machine) -> None:
-    machine.lose("tini", "dot", "mmdebstrap", "chromium")
+    machine.lose("tini", "dot", "curl", "chromium")
     done = machine.set_up()
     assert done.returncode == 1
     assert "Some programs are missing, and there is no apt-get here.\nNothing was changed." in done.stderr
-    assert listed(done.stderr) == {"tini", "graphviz", "mmdebstrap", "chromium"}
+    assert listed(done.stderr) == {"tini", "graphviz", "curl", "chromium"}
     assert machine.untouched
 
 
