@@ -27,7 +27,10 @@ version=$(sed -n "s/^$name=//p" "$LISTS")
 echo "Package: $name"
 echo "Version: $version"
 """
-LISTS = "docker.io=26.1.5\nchromium=146.0\nconntrack=1:1.4\nnftables=1.0\ngit=1:2.47\nfontconfig=2.15\nfonts-wqy-microhei=0.2\n"
+LISTS = (
+    "docker.io=26.1.5\nchromium=146.0\nconntrack=1:1.4\nnftables=1.0\n"
+    "git=1:2.47\nfontconfig=2.15\nfonts-wqy-microhei=0.2\n"
+)
 
 
 class Machine:
