@@ -35,7 +35,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 def pytest_configure() -> None:
-    """A shell that starts a run in the background has it ignore SIGINT, and so would all that tests start and interrupt."""
+    """A shell has what it starts in the background ignore SIGINT, and so would all that tests start and interrupt."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
