@@ -188,10 +188,12 @@ def _spaces(before: Snapshot, after: Snapshot) -> list[Pair]:
 
 
 def _taken_over(before: Snapshot, after: Snapshot, one: Pair) -> bool:
-    """A container ended, and another of its name was given the same number."""
+    """A container ended, and it or another of its name was started and given the same number."""
     if one.before is None or one.after is None or one.after.kind != "container":
         return False
-    old, new = ({c.id for c in state.containers if c.namespace == one.after.name} for state in (before, after))
+    old, new = (
+        {(c.id, c.started) for c in state.containers if c.namespace == one.after.name} for state in (before, after)
+    )
     return bool(old and new) and not old & new
 
 

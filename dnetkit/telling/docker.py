@@ -31,9 +31,18 @@ def containers(untold: Untold) -> Iterator[Group]:
     for verb in ("removed", "changed", "added"):
         told = []
         for change in untold.each("container", verb):
+            if _follows_an_endpoint(untold, change):
+                continue
             mine = _with_container(untold, change)
             told.append(Group(SIGNS[verb], _container_words(untold, change, mine), tuple(mine)))
         yield from [_many_removed(told)] if verb == "removed" and len(told) > _MANY else told
+
+
+def _follows_an_endpoint(untold: Untold, change: Change) -> bool:
+    """Whether only its files changed, as they do when it joins or leaves a network: told with that."""
+    return change.fields == ("files",) and any(
+        other.verb in ("added", "removed") and _is_of(other, change.after) for other in untold.each("endpoint")
+    )
 
 
 def _many_removed(groups: list[Group]) -> Group:
@@ -164,6 +173,9 @@ def endpoints(untold: Untold) -> Iterator[Group]:
         on = untold.place(one.machine, "on")
         told = change.text
         if change.verb != "changed":
+            mine += [
+                taken for other in untold.each("container") if other.after == one for taken in untold.take_one(other)
+            ]
             refs = {(ref.namespace, ref.name) for ref in (end.link, end.host_link) if ref is not None}
             mine += untold.with_links(refs, change.verb)
             told = f"container {one.name}{on} joined network {end.network}{_place_of(untold, end)}"
