@@ -95,7 +95,7 @@ def _lab(hosts: int) -> tuple[float, float]:
 def _bare_dockerd() -> float:
     """Seconds until an engine that was started by hand answers and has the image."""
     engine = engines.find_engine()
-    archive = images.archive(IMAGE, print)
+    archive = images.archives([IMAGE], print)[IMAGE]
     environment = {**os.environ, "PATH": ":".join([*map(str, engine.path), os.environ["PATH"], "/usr/sbin:/sbin"])}
     if engine.library_path:
         environment["LD_LIBRARY_PATH"] = ":".join(map(str, engine.library_path))
