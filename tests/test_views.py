@@ -71,7 +71,7 @@ def test_a_snapshot_lists_every_interface_and_what_it_is_joined_to():
         assert "host1 5: veth5 veth UP bridge docker0, eth0 in host1/web" in text
         assert "host1/web 4: eth0 veth UP veth5 in host1 172.17.0.2/16" in text
         assert "loopback" not in text
-        assert text.endswith("3 containers, 3 Docker networks, 1 netfilter rule")
+        assert text.endswith("3 containers, 3 Docker networks, 2 netfilter rules")
 
 
 def test_a_snapshot_says_what_could_not_be_read():
