@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["MUTE_ENGINE", "SABOTAGE", "STRAY", "Sabotage", "outer", "unplugged"]
+__all__ = ["MUTE_ENGINE", "SABOTAGE", "STRAY", "Sabotage", "disconnected", "outer", "stopped", "unplugged"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def _addressed(container: str) -> Sabotage:
     )
 
 
-def _disconnected(container: str) -> Sabotage:
+def disconnected(container: str) -> Sabotage:
     # After the restart its interface is eth0 again; connected to a running container it would be eth1.
     return Sabotage(
         f"docker network disconnect bridge {container}",
@@ -72,7 +72,7 @@ def _disconnected(container: str) -> Sabotage:
     )
 
 
-def _stopped(container: str) -> Sabotage:
+def stopped(container: str) -> Sabotage:
     return Sabotage(f"docker stop -t 0 {container}", f"docker start {container}")
 
 
@@ -141,10 +141,10 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
         'no_link("client", "docker0")': Sabotage(
             "ip link add docker0 type veth peer name other0", "ip link delete docker0", "client"
         ),
-        'container_running("first")': _stopped("first"),
+        'container_running("first")': stopped("first"),
         'pair("first", "eth0", "host1")': _abducted("first"),
         'port_of("host1", other_end("first", "eth0"), "docker0")': unplugged("first"),
-        'link_exists("first", "eth0", kind="veth")': _disconnected("first"),
+        'link_exists("first", "eth0", kind="veth")': disconnected("first"),
         'no_link("first", "docker0")': Sabotage(
             _inside("first", "ip link add docker0 type veth peer name other0"),
             _inside("first", "ip link delete docker0"),
@@ -212,11 +212,11 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
         'no_address("host1", other_end("one", "eth0"))': _addressed("one"),
         'equal(peer_index_of("one", "eth0"), index_of("host1", other_end("one", "eth0")))': _abducted("one"),
         'differ(namespace_id_of("host1", other_end("one", "eth0")), '
-        'namespace_id_of("host1", other_end("two", "eth0")))': _disconnected("two"),
+        'namespace_id_of("host1", other_end("two", "eth0")))': disconnected("two"),
         'prints("host1", "ip -oneline link show type veth | grep box-one", other_end("one", "eth0"))': Sabotage(
             "ip netns delete box-one", "ip netns attach box-one $(docker inspect -f '{{.State.Pid}}' one)"
         ),
-        'container_running("one")': _stopped("one"),
+        'container_running("one")': stopped("one"),
         'no_link("blue", "blue0")': Sabotage(
             "ip -n blue link add blue0 type veth peer name spare0", "ip -n blue link delete blue0"
         ),
@@ -269,9 +269,9 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
         ),
         'reaches("one", address_of("two"))': _cut("two"),
         'reaches("two", address_of("one"))': _cut("one"),
-        'on_network("one", "bridge")': _disconnected("one"),
+        'on_network("one", "bridge")': disconnected("one"),
         'prints("host1", "docker network inspect bridge", address_of("two") + "/")': MUTE_ENGINE,
-        'container_running("first-in")': _stopped("first-in"),
+        'container_running("first-in")': stopped("first-in"),
         'container_state("left-out", "created")': Sabotage(
             "docker rm left-out", "docker create --name left-out --network tiny busybox top"
         ),
@@ -314,8 +314,8 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
             "iptables-save > /tmp/rules\niptables -t raw -F\niptables -I FORWARD -j ACCEPT",
             "iptables-restore /tmp/rules",
         ),
-        'published("shop", 80, 8081)': _stopped("shop"),
-        'reaches("client", address_of("host1", "eth0"), port=8081)': _stopped("shop"),
+        'published("shop", 80, 8081)': stopped("shop"),
+        'reaches("client", address_of("host1", "eth0"), port=8081)': stopped("shop"),
         'locally_administered("one", "eth0")': Sabotage(
             _inside("one", "ip link set eth0 address 00:16:3e:00:00:01"), _rewired("one")
         ),
@@ -325,6 +325,6 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
         ),
         'reaches("one", address_of("odd"))': _cut("odd"),
         'no_container("mine")': _there("mine"),
-        'container_running("shop")': _stopped("shop"),
+        'container_running("shop")': stopped("shop"),
     },
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sabotage import MUTE_ENGINE, STRAY, Sabotage, unplugged
+from sabotage import MUTE_ENGINE, STRAY, Sabotage, disconnected, stopped, unplugged
 
 __all__ = ["MODES"]
 
@@ -13,30 +13,20 @@ _BARE_ETH0 = "docker run --rm --network container:bare busybox ip address show e
 _OWN_NAME = 'lab.host.run("docker exec lone hostname").stdout.strip()'
 
 
-def _off(container: str) -> Sabotage:
-    """The container is on no network; wired anew afterwards, so that its interface is eth0 again."""
-    return Sabotage(
-        f"docker network disconnect bridge {container}",
-        f"docker network connect bridge {container}\ndocker restart -t 0 {container}",
-    )
-
-
-def _stopped(container: str) -> Sabotage:
-    return Sabotage(f"docker stop -t 0 {container}", f"docker start {container}")
-
-
 def _in_lone(command: str) -> str:
     return f"nsenter --target $(docker inspect -f '{{{{.State.Pid}}}}' lone) --net {command}"
 
 
 # What shares its network has to be started anew too: it stays in the old one.
 _WEB_STOPPED = Sabotage("docker stop -t 0 web", "docker start web\ndocker restart -t 0 side")
+_LEFT_BEHIND = Sabotage("docker restart -t 0 web", "docker restart -t 0 side")
+_CAUGHT_UP = Sabotage("docker restart -t 0 side", "docker restart -t 0 web")
 _NO_CARRIER = Sabotage("ip link set to-lone down", "ip link set to-lone up")
 _ON_80 = "kill $(ss -Htlnp 'sport = :80' | sed 's/.*pid=\\([0-9]*\\).*/\\1/')"
 
 MODES: dict[str, Sabotage] = {
-    'on_network("web", "bridge")': _off("web"),
-    'on_network("web2", "bridge")': _off("web2"),
+    'on_network("web", "bridge")': disconnected("web"),
+    'on_network("web2", "bridge")': disconnected("web2"),
     'port_of("host1", other_end("web", "eth0"), "docker0")': unplugged("web"),
     'port_of("host1", other_end("web2", "eth0"), "docker0")': unplugged("web2"),
     'reaches("host1", address_of("web", "eth0"), port=80)': Sabotage(
@@ -46,8 +36,10 @@ MODES: dict[str, Sabotage] = {
     'no_route("client", subnet_of("bridge"))': Sabotage(
         "ip route add 172.17.0.0/16 via 198.51.100.11", "ip route delete 172.17.0.0/16", "client"
     ),
-    'shares_namespace("side", "web")': _stopped("side"),
-    'equal(mac_of("side", "eth0"), mac_of("web", "eth0"))': _stopped("side"),
+    'shares_namespace("side", "web")': _LEFT_BEHIND,
+    'differ(namespace_of("side"), namespace_of("web"))': _CAUGHT_UP,
+    'interfaces("side", 0)': _CAUGHT_UP,
+    'equal(mac_of("side", "eth0"), mac_of("web", "eth0"))': stopped("side"),
     'ports("host1", "docker0", 2)': STRAY,
     'prints("side", "wget -qO- http://127.0.0.1/", "a page from web")': Sabotage(
         "docker exec web mv /home/index.html /home/away.html", "docker exec web mv /home/away.html /home/index.html"
@@ -55,18 +47,18 @@ MODES: dict[str, Sabotage] = {
     'not_prints("side", "ps", "httpd")': Sabotage("docker exec -d side httpd -f -p 81", "docker restart -t 0 side"),
     'prints("host1", "docker run --rm --network container:web busybox httpd -p 80 2>&1 || true", '
     '"already in use")': _WEB_STOPPED,
-    f'prints("host1", "{_BARE_ETH0}", address_of("bare", "eth0"))': _stopped("bare"),
-    f'prints("host1", "{_BARE_ETH0}", mac_of("bare", "eth0"))': _stopped("bare"),
-    'prints("host1", "docker exec bare ip address 2>&1 || true", "executable file not found")': _stopped("bare"),
+    f'prints("host1", "{_BARE_ETH0}", address_of("bare", "eth0"))': stopped("bare"),
+    f'prints("host1", "{_BARE_ETH0}", mac_of("bare", "eth0"))': stopped("bare"),
+    'prints("host1", "docker exec bare ip address 2>&1 || true", "executable file not found")': stopped("bare"),
     'prints("host1", "docker run --rm --network container:web -p 8080:80 busybox true 2>&1 || true", '
     '"conflicting options")': MUTE_ENGINE,
     'prints("host1", "docker run --rm --network container:web --hostname other busybox true 2>&1 || true", '
     '"conflicting options")': MUTE_ENGINE,
-    'shares_namespace("open", "host1")': _stopped("open"),
-    'reaches("client", "host1", port=8080)': _stopped("open"),
-    'prints("open", "hostname", "host1")': _stopped("open"),
+    'shares_namespace("open", "host1")': stopped("open"),
+    'reaches("client", "host1", port=8080)': stopped("open"),
+    'prints("open", "hostname", "host1")': stopped("open"),
     'prints("host1", "docker run --rm --network host -p 9090:80 busybox true 2>&1", "iscarded")': MUTE_ENGINE,
-    'prints("host1", "ss -Htlnp \'sport = :8080\'", "httpd")': _stopped("open"),
+    'prints("host1", "ss -Htlnp \'sport = :8080\'", "httpd")': stopped("open"),
     'interfaces("lone", 0)': Sabotage(
         "ip link add stray0 type veth peer name stray1 netns $(docker inspect -f '{{.State.Pid}}' lone)",
         "ip link delete stray0",
@@ -87,6 +79,6 @@ MODES: dict[str, Sabotage] = {
     'reaches("lone", gateway_of("lone"))': _NO_CARRIER,
     'reaches("web2", address_of("lone"), port=80)': _NO_CARRIER,
     f'prints("host1", "{_INSPECT} lone", "none:\\n")': MUTE_ENGINE,
-    'differ(namespace_of("web"), namespace_of("lone"))': _stopped("lone"),
+    'differ(namespace_of("web"), namespace_of("lone"))': stopped("lone"),
     'differ(namespace_of("web"), namespace_of("host1"))': _WEB_STOPPED,
 }

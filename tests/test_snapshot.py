@@ -60,3 +60,17 @@ def test_snapshots_taken_while_containers_come_and_go_never_fail(lab: Lab) -> No
     finally:
         stop.set()
         worker.join()
+
+
+@pytest.mark.live
+def test_a_container_is_in_the_namespace_that_its_process_is_in_whatever_its_mode_says(fresh_lab: Lab) -> None:
+    fresh_lab.host.run(
+        "docker run -d --name web busybox top\ndocker run -d --name side --network container:web busybox top"
+    )
+    shared = fresh_lab.snapshot()
+    assert shared.container("side").namespace == shared.container("web").namespace == "host1/web"
+    fresh_lab.host.run("docker restart -t 0 web")
+    state = fresh_lab.snapshot()
+    assert state.container("web").namespace == "host1/web"
+    assert state.container("side").namespace == "host1/side"
+    assert [link.name for link in state.namespace("host1/side").links] == ["lo"]

@@ -99,6 +99,8 @@ class DockerState:
 
     answers: dict[str, Answers] = field(default_factory=dict)
     processes: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    dwellers: dict[tuple[str, int], str] = field(default_factory=dict)
+    """By machine and number of a namespace: the oldest container that has its first process there."""
 
     @property
     def sandboxes(self) -> list[Sandbox]:
@@ -123,6 +125,7 @@ class DockerState:
                 entry = processes.find(machine, pid) if pid else None
                 if entry is not None:
                     self.processes[machine, plain["Id"]] = entry
+                    self.dwellers.setdefault((machine, entry.network), _name(plain))
                     processes.is_container(entry, _name(plain))
 
     def settings(self, machine: str) -> tuple[tuple[str, str], ...]:
@@ -141,19 +144,23 @@ class DockerState:
     ) -> tuple[tuple[Network, ...], tuple[Container, ...], set[tuple[str, str]]]:
         """Networks and containers with their links and namespaces put in, and (machine, name) of what does not fit."""
         by_name = {space.name: space for space in spaces}
+        by_inode = {space.inode: space for space in spaces}
         networks: list[Network] = []
         containers: list[Container] = []
         unfit = set()
         for machine, answers in self.answers.items():
             missing += answers.missing
             networks += [_network(machine, plain, by_name) for plain in answers.networks]
-            by_id = {plain["Id"]: plain for plain in answers.containers}
             for plain in answers.containers:
                 files = self._files(machine, plain, missing)
-                one = _container(machine, plain, by_name.get(_space_of(machine, plain, by_id)), files or ())
+                # Where its process is, not what its mode says: one that shares the network of a container that has been
+                # restarted since is still in the old one.
+                entry = self.processes.get((machine, plain["Id"]))
+                one = _container(machine, plain, by_inode.get(entry.network) if entry else None, files or ())
                 containers.append(one)
+                lost = plain["State"]["Running"] and not one.namespace
                 unlinked = one.namespace and any(e.link is None and (e.address or e.mac) for e in one.endpoints)
-                if files is None or unlinked:
+                if files is None or lost or unlinked:
                     unfit.add((machine, one.name))
         return (
             tuple(sorted(networks, key=lambda network: (network.machine, network.name, network.id))),
@@ -272,21 +279,6 @@ def _subnet(entry: dict[str, Any]) -> Subnet:
 
 def _pairs(plain: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((str(key), str(value)) for key, value in plain.items()))
-
-
-def _space_of(machine: str, plain: dict[str, Any], by_id: Mapping[str, Any]) -> str:
-    """The name of the namespace that a container uses, which may be another container's or the machine's."""
-    for _ in range(len(by_id) + 1):
-        mode = plain["HostConfig"]["NetworkMode"]
-        if mode == "host":
-            return machine
-        if not mode.startswith("container:"):
-            break
-        target = by_id.get(mode.removeprefix("container:"))
-        if target is None:
-            return ""
-        plain = target
-    return f"{machine}/{_name(plain)}"
 
 
 def _endpoint(network: str, plain: dict[str, Any], space: Namespace | None) -> Endpoint:

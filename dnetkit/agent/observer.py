@@ -73,6 +73,9 @@ class Observer:
                     missing.append(Unavailable(f"the engine of {name}", str(error)))
             odd = self._name(located, docker)
             docker.find_processes(processes)
+            for one in located:  # what a container was left with when that whose network it shares was started anew
+                if one.place.kind == "unnamed" and (one.place.machine, one.place.inode) in docker.dwellers:
+                    _call(one, docker.dwellers[one.place.machine, one.place.inode])
             spaces = [_named(one, space, processes) for one, space in zip(located, spaces, strict=True)]
             spaces, dangling = join([one.place for one in located], spaces)
             spaces = [
