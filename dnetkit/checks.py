@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from dnetkit import facts
+from dnetkit import docker_claims, facts  # noqa: F401 - importing it puts its claims into CLAIMS
 from dnetkit.claims import CLAIMS, CheckResult
 from dnetkit.errors import CheckFailed, UnknownMachine, UsageError
 from dnetkit.failures import did_you_mean

@@ -15,7 +15,7 @@ from dnetkit.errors import UsageError
 from dnetkit.model import Route, Rule, Snapshot
 from dnetkit.prose import inline
 
-__all__ = ["CLAIMS", "CheckResult"]
+__all__ = ["CLAIMS", "CheckResult", "claim", "listed"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ CLAIMS: dict[str, Callable[..., CheckResult]] = {}
 """Every claim by its name; the first parameter of each is the snapshot."""
 
 
-def _claim(function: Callable[..., CheckResult]) -> Callable[..., CheckResult]:
+def claim(function: Callable[..., CheckResult]) -> Callable[..., CheckResult]:
+    """Make a function a claim: a check can call it by its name."""
     CLAIMS[function.__name__] = function
     return function
 
@@ -54,7 +55,7 @@ def _claim(function: Callable[..., CheckResult]) -> Callable[..., CheckResult]:
 # Links
 
 
-@_claim
+@claim
 def link_exists(snapshot: Snapshot, where: str, link: str, kind: str = "") -> CheckResult:
     """The interface is there (and of that kind: 'veth', 'bridge', ...)."""
     space = facts.namespace(snapshot, where)
@@ -62,37 +63,37 @@ def link_exists(snapshot: Snapshot, where: str, link: str, kind: str = "") -> Ch
     claim = f"{where} has an interface {link}" + (f" of kind {kind}" if kind else "")
     if found is None:
         facts.must_be_read(snapshot, "links", space)
-        return CheckResult(False, claim, f"its interfaces are {_list(one.name for one in space.links)}")
+        return CheckResult(False, claim, f"its interfaces are {listed(one.name for one in space.links)}")
     return CheckResult(kind in ("", found.kind), claim, f"{link} is there, of kind {found.kind}")
 
 
-@_claim
+@claim
 def no_link(snapshot: Snapshot, where: str, link: str) -> CheckResult:
     """No interface of that name is there."""
     space = facts.namespace(snapshot, where)
     facts.must_be_read(snapshot, "links", space)
     there = [known.name for known in space.links]
-    return CheckResult(link not in there, f"{where} has no interface {link}", f"its interfaces are {_list(there)}")
+    return CheckResult(link not in there, f"{where} has no interface {link}", f"its interfaces are {listed(there)}")
 
 
-@_claim
+@claim
 def interfaces(snapshot: Snapshot, where: str, count: int) -> CheckResult:
     """It has that many interfaces beside lo."""
     space = facts.namespace(snapshot, where)
     facts.must_be_read(snapshot, "links", space)
     there = [known.name for known in space.links if known.kind != "loopback"]
     claim = f"{where} has {count} interface{'' if count == 1 else 's'} beside lo"
-    return CheckResult(len(there) == count, claim, f"they are {_list(there)}")
+    return CheckResult(len(there) == count, claim, f"they are {listed(there)}")
 
 
-@_claim
+@claim
 def link_state(snapshot: Snapshot, where: str, link: str, state: str) -> CheckResult:
     """The operational state is 'UP', 'DOWN', 'LOWERLAYERDOWN' or 'UNKNOWN'."""
     seen = facts.link(snapshot, where, link).state
     return CheckResult(seen.upper() == state.upper(), f"{link} in {where} is {state.upper()}", f"its state is {seen}")
 
 
-@_claim
+@claim
 def pair(snapshot: Snapshot, where: str, link: str, other: str, other_link: str = "") -> CheckResult:
     """The interface is one end of a veth pair, and the other end lies in `other`."""
     claim = (
@@ -106,7 +107,7 @@ def pair(snapshot: Snapshot, where: str, link: str, other: str, other_link: str 
     return CheckResult(found.peer.namespace == far.name and other_link in ("", found.peer.name), claim, seen)
 
 
-@_claim
+@claim
 def port_of(snapshot: Snapshot, where: str, link: str, bridge: str) -> CheckResult:
     """The interface is a port of that bridge."""
     master = facts.link(snapshot, where, link).master
@@ -116,7 +117,7 @@ def port_of(snapshot: Snapshot, where: str, link: str, bridge: str) -> CheckResu
     )
 
 
-@_claim
+@claim
 def ports(snapshot: Snapshot, where: str, bridge: str, count: int) -> CheckResult:
     """The bridge has that many ports."""
     facts.link(snapshot, where, bridge)
@@ -126,29 +127,29 @@ def ports(snapshot: Snapshot, where: str, bridge: str, count: int) -> CheckResul
     return CheckResult(
         len(there) == count,
         f"{bridge} on {where} has {count} port{'s' * (count != 1)}",
-        f"its ports are {_list(there)}",
+        f"its ports are {listed(there)}",
     )
 
 
-@_claim
+@claim
 def has_address(snapshot: Snapshot, where: str, link: str, address: str = "", within: str = "") -> CheckResult:
     """The interface has an address: that one (with or without its prefix length), or one within that network."""
     there = facts.link(snapshot, where, link).addresses
     wanted = f"the address {address}" if address else f"an address within {within}" if within else "an address"
     claim = f"{link} in {where} has {wanted}"
     fits = [a for a in there if address in ("", a.ip, a.cidr) and (not within or _within(a.ip, within))]
-    return CheckResult(bool(fits), claim, f"its addresses are {_list(a.cidr for a in there)}")
+    return CheckResult(bool(fits), claim, f"its addresses are {listed(a.cidr for a in there)}")
 
 
-@_claim
+@claim
 def no_address(snapshot: Snapshot, where: str, link: str) -> CheckResult:
     """The interface has no IPv4 address."""
     there = [a.cidr for a in facts.link(snapshot, where, link).addresses if a.family == 4]
     facts.must_be_read(snapshot, "links", facts.namespace(snapshot, where))
-    return CheckResult(not there, f"{link} in {where} has no IPv4 address", f"its addresses are {_list(there)}")
+    return CheckResult(not there, f"{link} in {where} has no IPv4 address", f"its addresses are {listed(there)}")
 
 
-@_claim
+@claim
 def locally_administered(snapshot: Snapshot, where: str, link: str) -> CheckResult:
     """The MAC address was made up here, not given by a manufacturer: the second bit of its first byte is set."""
     mac = facts.link(snapshot, where, link).mac
@@ -160,7 +161,7 @@ def locally_administered(snapshot: Snapshot, where: str, link: str) -> CheckResu
 # What the kernel knows
 
 
-@_claim
+@claim
 def route(snapshot: Snapshot, where: str, destination: str, via: str = "", dev: str = "") -> CheckResult:
     """There is a route to that destination ('default' or a prefix), by that gateway and device where given."""
     there = _routes(snapshot, where)
@@ -169,20 +170,20 @@ def route(snapshot: Snapshot, where: str, destination: str, via: str = "", dev: 
     if not fits:
         facts.must_be_read(snapshot, "routes", facts.namespace(snapshot, where))
     return CheckResult(
-        bool(fits), claim, f"its routes are {_list(_route(r.destination, r.gateway, r.device) for r in there)}"
+        bool(fits), claim, f"its routes are {listed(_route(r.destination, r.gateway, r.device) for r in there)}"
     )
 
 
-@_claim
+@claim
 def no_route(snapshot: Snapshot, where: str, destination: str) -> CheckResult:
     """There is no route to that destination."""
     facts.must_be_read(snapshot, "routes", facts.namespace(snapshot, where))
     there = _routes(snapshot, where)
-    seen = f"its routes are {_list(_route(r.destination, r.gateway, r.device) for r in there)}"
+    seen = f"its routes are {listed(_route(r.destination, r.gateway, r.device) for r in there)}"
     return CheckResult(all(r.destination != destination for r in there), f"{where} has no route {destination}", seen)
 
 
-@_claim
+@claim
 def rule(
     snapshot: Snapshot,
     where: str,
@@ -200,12 +201,12 @@ def rule(
         claim += f" that counted {_packets(packets)} or more"
     if not fits:
         facts.must_be_read(snapshot, "rules", facts.namespace(snapshot, where))
-        return CheckResult(False, claim, f"that chain has {_list((r.text for r in there), 'no rules')}")
+        return CheckResult(False, claim, f"that chain has {listed((r.text for r in there), 'no rules')}")
     most = max(fits, key=lambda r: r.packets)
     return CheckResult(most.packets >= packets, claim, f"{most.text} ({_packets(most.packets)})")
 
 
-@_claim
+@claim
 def no_rule(
     snapshot: Snapshot, where: str, table: str, chain: str, target: str = "", contains: str | Iterable[str] = ()
 ) -> CheckResult:
@@ -213,10 +214,10 @@ def no_rule(
     facts.must_be_read(snapshot, "rules", facts.namespace(snapshot, where))
     fits = [r.text for r in _rules(snapshot, where, table, chain) if _fits(r, target, contains)]
     claim = f"{where} has no rule in {table}/{chain}{_wanted(target, contains)}"
-    return CheckResult(not fits, claim, f"such rules: {_list(fits)}")
+    return CheckResult(not fits, claim, f"such rules: {listed(fits)}")
 
 
-@_claim
+@claim
 def dropped(snapshot: Snapshot, where: str, packets: int) -> CheckResult:
     """Some rule there, in whatever table and chain, has dropped at least so many packets."""
     space = facts.namespace(snapshot, where)
@@ -225,10 +226,10 @@ def dropped(snapshot: Snapshot, where: str, packets: int) -> CheckResult:
     if not drops or drops[0].packets < packets:
         facts.must_be_read(snapshot, "rules", space)
     seen = (f"{r.table}/{r.chain} {r.text} ({r.packets} packets)" for r in drops if r.packets)
-    return CheckResult(bool(drops) and drops[0].packets >= packets, claim, _list(seen, "no rule dropped anything"))
+    return CheckResult(bool(drops) and drops[0].packets >= packets, claim, listed(seen, "no rule dropped anything"))
 
 
-@_claim
+@claim
 def policy(snapshot: Snapshot, where: str, table: str, chain: str, expected: str) -> CheckResult:
     """What reaches the end of a built-in chain is let through ('ACCEPT') or not ('DROP')."""
     space = facts.namespace(snapshot, where)
@@ -238,11 +239,11 @@ def policy(snapshot: Snapshot, where: str, table: str, chain: str, expected: str
     return CheckResult(
         seen == {expected},
         f"the policy of {table}/{chain} on {where} is {expected}",
-        f"it is {_list(sorted(seen), 'not there')}",
+        f"it is {listed(sorted(seen), 'not there')}",
     )
 
 
-@_claim
+@claim
 def sysctl(snapshot: Snapshot, where: str, name: str, value: object) -> CheckResult:
     """A kernel setting, such as 'net.ipv4.ip_forward', has that value."""
     space = facts.namespace(snapshot, where)
@@ -254,7 +255,7 @@ def sysctl(snapshot: Snapshot, where: str, name: str, value: object) -> CheckRes
     )
 
 
-@_claim
+@claim
 def neighbour(snapshot: Snapshot, where: str, address: str, state: str = "") -> CheckResult:
     """The neighbour table (ARP) knows a MAC address for that address."""
     space = facts.namespace(snapshot, where)
@@ -264,22 +265,22 @@ def neighbour(snapshot: Snapshot, where: str, address: str, state: str = "") -> 
     there = (f"{n.address} {n.mac or 'without a MAC'} {n.state}" for n in space.neighbours)
     claim = f"{where} knows the MAC address of its neighbour {address}"
     return CheckResult(
-        bool(fits), claim, f"its neighbours are {_list(there)}", f"It asks when it first sends there: ping {address}"
+        bool(fits), claim, f"its neighbours are {listed(there)}", f"It asks when it first sends there: ping {address}"
     )
 
 
-@_claim
+@claim
 def no_neighbour(snapshot: Snapshot, where: str, address: str) -> CheckResult:
     """The neighbour table (ARP) knows no MAC address for that address."""
     space = facts.namespace(snapshot, where)
     facts.must_be_read(snapshot, "neighbours", space)
     fits = [f"{n.address} {n.mac} {n.state}" for n in space.neighbours if n.address == address and n.mac]
     return CheckResult(
-        not fits, f"{where} does not know the MAC address of {address}", f"entries for it: {_list(fits)}"
+        not fits, f"{where} does not know the MAC address of {address}", f"entries for it: {listed(fits)}"
     )
 
 
-@_claim
+@claim
 def learned(snapshot: Snapshot, where: str, bridge: str, who: str) -> CheckResult:
     """The bridge has learned by which port it reaches a MAC address, or the interfaces of a container."""
     facts.link(snapshot, where, bridge)
@@ -290,141 +291,30 @@ def learned(snapshot: Snapshot, where: str, bridge: str, who: str) -> CheckResul
     return CheckResult(
         bool(fits),
         claim,
-        f"learned: {_list(fits or there)}",
+        f"learned: {listed(fits or there)}",
         f"A bridge learns from what it hears: {who} must send something.",
     )
 
 
-@_claim
+@claim
 def not_learned(snapshot: Snapshot, where: str, bridge: str, who: str) -> CheckResult:
     """The bridge has not (or no longer) learned where that MAC address or container is."""
     facts.link(snapshot, where, bridge)
     facts.must_be_read(snapshot, "forwarding", facts.namespace(snapshot, where))
     fits, _ = _learned(snapshot, where, bridge, who)
-    return CheckResult(not fits, f"{bridge} on {where} has not learned where {who} is", f"learned: {_list(fits)}")
+    return CheckResult(not fits, f"{bridge} on {where} has not learned where {who} is", f"learned: {listed(fits)}")
 
 
-# What Docker made
+# Values
 
 
-@_claim
-def container_state(snapshot: Snapshot, name: str, state: str) -> CheckResult:
-    """The container is 'running', 'exited', 'paused', ..."""
-    seen = facts.container(snapshot, name).state
-    return CheckResult(seen == state, f"the container {name} is {state}", f"it is {seen}")
-
-
-@_claim
-def container_running(snapshot: Snapshot, name: str) -> CheckResult:
-    """The container runs."""
-    return container_state(snapshot, name, "running")
-
-
-@_claim
-def container_exists(snapshot: Snapshot, name: str) -> CheckResult:
-    """There is a container of that name, running or not."""
-    seen = facts.container(snapshot, name).state
-    return CheckResult(True, f"there is a container {name}", f"it is {seen}")
-
-
-@_claim
-def no_container(snapshot: Snapshot, name: str) -> CheckResult:
-    """There is no container of that name, running or not."""
-    facts.must_be_read(snapshot, "docker")
-    machine, _, short = name.rpartition("/")
-    found = snapshot.container(short, machine)
-    there = _list(c.name for c in snapshot.containers)
-    return CheckResult(
-        found is None, f"there is no container {name}", f"the containers are {there}", f"docker rm -f {short}"
-    )
-
-
-@_claim
-def networks(snapshot: Snapshot, *expected: str, on: str = "host1") -> CheckResult:
-    """These, and no others, are the Docker networks of a host."""
-    facts.must_be_read(snapshot, "docker")
-    there = sorted(network.name for network in snapshot.networks if network.machine == on)
-    return CheckResult(
-        there == sorted(expected),
-        f"the Docker networks of {on} are {_list(sorted(expected))}",
-        f"they are {_list(there)}",
-    )
-
-
-@_claim
-def on_network(snapshot: Snapshot, name: str, network: str) -> CheckResult:
-    """The container is on that Docker network."""
-    there = [endpoint.network for endpoint in facts.container(snapshot, name).endpoints]
-    hint = f"docker network connect {network} {name}"
-    return CheckResult(network in there, f"{name} is on the network {network}", f"it is on {_list(there)}", hint)
-
-
-@_claim
-def not_on_network(snapshot: Snapshot, name: str, network: str) -> CheckResult:
-    """The container is not on that Docker network."""
-    there = [endpoint.network for endpoint in facts.container(snapshot, name).endpoints]
-    facts.must_be_read(snapshot, "docker")
-    hint = f"docker network disconnect {network} {name}"
-    return CheckResult(
-        network not in there, f"{name} is not on the network {network}", f"it is on {_list(there)}", hint
-    )
-
-
-@_claim
-def same_network(snapshot: Snapshot, one: str, other: str) -> CheckResult:
-    """Both containers are on one Docker network."""
-    first, second = facts.container(snapshot, one), facts.container(snapshot, other)
-    of_first, of_second = ({e.network for e in c.endpoints} for c in (first, second))
-    seen = f"{one} is on {_list(sorted(of_first))}, {other} on {_list(sorted(of_second))}"
-    passed = first.machine == second.machine and bool(of_first & of_second)
-    return CheckResult(passed, f"{one} and {other} are on one network", seen)
-
-
-@_claim
-def not_same_network(snapshot: Snapshot, one: str, other: str) -> CheckResult:
-    """The two containers have no Docker network in common."""
-    together = same_network(snapshot, one, other)
-    facts.must_be_read(snapshot, "docker")
-    return CheckResult(not together, f"{one} and {other} have no network in common", together.reason)
-
-
-@_claim
-def shares_namespace(snapshot: Snapshot, one: str, other: str) -> CheckResult:
-    """Both use the same network namespace: the same interfaces, routes and rules."""
-    first, second = facts.namespace(snapshot, one), facts.namespace(snapshot, other)
-    return CheckResult(
-        first.name == second.name, f"{one} and {other} share one network namespace", f"{first.name} and {second.name}"
-    )
-
-
-@_claim
-def published(
-    snapshot: Snapshot, name: str, container_port: int, host_port: int = 0, protocol: str = "tcp"
-) -> CheckResult:
-    """A port of the host (that one, where given) leads to that port of the container."""
-    there = facts.container(snapshot, name).ports
-    fits = [
-        p
-        for p in there
-        if (p.container_port, p.protocol) == (container_port, protocol) and host_port in (0, p.host_port)
-    ]
-    # Once for IPv4 and once for IPv6, as a rule: one port all the same.
-    seen = _list(dict.fromkeys(f"{p.host_port} -> {p.container_port}/{p.protocol}" for p in there))
-    claim = (
-        f"{f'port {host_port}' if host_port else 'a port'} of the host leads to {container_port}/{protocol} of {name}"
-    )
-    return CheckResult(
-        bool(fits), claim, f"published: {seen}", f"docker run -p HOST:{container_port} publishes a port."
-    )
-
-
-@_claim
+@claim
 def equal(_snapshot: Snapshot, one: object, other: object) -> CheckResult:
     """Two values are the same."""
     return CheckResult(str(one) == str(other), f"{facts.words(one)} is {facts.words(other)}", f"{one} and {other}")
 
 
-@_claim
+@claim
 def differ(_snapshot: Snapshot, one: object, other: object) -> CheckResult:
     """Two values are not the same."""
     return CheckResult(str(one) != str(other), f"{facts.words(one)} is not {facts.words(other)}", f"{one} and {other}")
@@ -433,7 +323,8 @@ def differ(_snapshot: Snapshot, one: object, other: object) -> CheckResult:
 # Words
 
 
-def _list(items: Iterable[str], empty: str = "none") -> str:
+def listed(items: Iterable[str], empty: str = "none") -> str:
+    """The first eight of some things, and how many there are when that is not all."""
     items = list(items)
     shown = ", ".join(items[:8])
     return f"{shown}, ... ({len(items)})" if len(items) > 8 else shown or empty
