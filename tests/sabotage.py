@@ -1,10 +1,10 @@
-"""For every check of every chapter something that turns it red, and the way back."""
+"""For every check of chapters 00 to 02 something that turns it red, and the way back; sabotage_*.py has the others."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["MUTE_ENGINE", "SABOTAGE", "STRAY", "Sabotage", "disconnected", "outer", "stopped", "unplugged"]
+__all__ = ["MUTE_ENGINE", "SABOTAGE", "SELDOM", "STRAY", "Sabotage", "disconnected", "outer", "stopped", "unplugged"]
 
 
 @dataclass(frozen=True)
@@ -328,3 +328,13 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
         'container_running("shop")': stopped("shop"),
     },
 }
+
+SELDOM: dict[str, tuple[str, ...]] = {
+    "start-address": ('not_answer("")',),
+    "veth-other-end": ('not_answer("")',),
+    "veth-repair": ('pair("north", "n0", "south", "s0")', 'has_address("north", "n0", "10.3.0.1/24")'),
+    "docker0-count": ('not_answer("")',),
+    "docker0-by-hand": ('link_exists("guest", "lo")', 'pair("guest", "guest0", "host1", "port0")'),
+    "docker0-repair": ('container_running("lost")', 'sysctl("host1", "net.ipv4.ip_forward", 1)'),
+}
+"""Hints for states that are rare or plain: nothing done yet, or something broken that was in order."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from sabotage import Sabotage
 
-__all__ = ["CONNECT"]
+__all__ = ["CHAPTER", "SABOTAGE", "SELDOM"]
+
+CHAPTER = "06-connect"
 
 
 def _off(network: str, container: str) -> Sabotage:
@@ -47,7 +49,7 @@ _GATEWAY_OF_ALPHA = (
     "lab.host.run(\"docker network inspect -f '{{(index .IPAM.Config 0).Gateway}}' alpha\").stdout.strip()"
 )
 
-CONNECT: dict[str, Sabotage] = {
+SABOTAGE: dict[str, Sabotage] = {
     'on_network("web", "mynet")': _off("mynet", "web"),
     'on_network("old", "bridge")': _off("bridge", "old"),
     'not_on_network("old", "mynet")': _JOINED_EARLY,
@@ -79,3 +81,8 @@ CONNECT: dict[str, Sabotage] = {
         "docker network create extra", "docker network rm extra"
     ),
 }
+
+SELDOM: dict[str, tuple[str, ...]] = {
+    "connect-between": ('container_running("proxy")',),
+}
+"""Hints for states that are rare or plain, as in sabotage.py."""

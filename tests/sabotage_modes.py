@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from sabotage import MUTE_ENGINE, STRAY, Sabotage, disconnected, stopped, unplugged
 
-__all__ = ["MODES"]
+__all__ = ["CHAPTER", "SABOTAGE", "SELDOM"]
+
+CHAPTER = "07-modes"
 
 _INSPECT = (
     "docker inspect --format '{{range $name, $end := .NetworkSettings.Networks}}{{$name}}:{{$end.IPAddress}}{{end}}'"
@@ -24,7 +26,7 @@ _CAUGHT_UP = Sabotage("docker restart -t 0 side", "docker restart -t 0 web")
 _NO_CARRIER = Sabotage("ip link set to-lone down", "ip link set to-lone up")
 _ON_80 = "kill $(ss -Htlnp 'sport = :80' | sed 's/.*pid=\\([0-9]*\\).*/\\1/')"
 
-MODES: dict[str, Sabotage] = {
+SABOTAGE: dict[str, Sabotage] = {
     'on_network("web", "bridge")': disconnected("web"),
     'on_network("web2", "bridge")': disconnected("web2"),
     'port_of("host1", other_end("web", "eth0"), "docker0")': unplugged("web"),
@@ -82,3 +84,9 @@ MODES: dict[str, Sabotage] = {
     'differ(namespace_of("web"), namespace_of("lone"))': stopped("lone"),
     'differ(namespace_of("web"), namespace_of("host1"))': _WEB_STOPPED,
 }
+
+SELDOM: dict[str, tuple[str, ...]] = {
+    "modes-look": ('not_answer("")',),
+    "modes-share": ('container_exists("back")',),
+}
+"""Hints for states that are rare or plain, as in sabotage.py."""

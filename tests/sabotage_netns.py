@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from sabotage import Sabotage
 
-__all__ = ["NETNS"]
+__all__ = ["CHAPTER", "SABOTAGE", "SELDOM"]
+
+CHAPTER = "08-netns"
 
 
 def _added(namespace: str, link: str) -> Sabotage:
@@ -55,7 +57,7 @@ _ADDRESSLESS = Sabotage(
     "ip -n web address add $(cat /tmp/address) dev eth0\nip -n web route add $(cat /tmp/route)",
 )
 
-NETNS: dict[str, Sabotage] = {
+SABOTAGE: dict[str, Sabotage] = {
     'link_exists("red", "lo", kind="loopback")': Sabotage(
         "ip -n red link set lo name lo9", "ip -n red link set lo9 name lo"
     ),
@@ -118,3 +120,10 @@ NETNS: dict[str, Sabotage] = {
     'prints("host1", "ip netns list", "blue")': _HIDDEN,
     'not_prints("host1", "ip netns list", "red")': _named("red"),
 }
+
+SELDOM: dict[str, tuple[str, ...]] = {
+    "netns-inside": ('not_answer("")',),
+    "netns-name": ('container_running("box")',),
+    "netns-middle": ('pair("west", "w0", "middle", "m0") and pair("east", "e0", "middle", "m1")',),
+}
+"""Hints for states that are rare or plain, as in sabotage.py."""

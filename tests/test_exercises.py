@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 from fake_lab import FakeLab
+from sabotaged import SELDOM
 
 from dnetkit import exercises, notebooks
 from dnetkit.errors import CommandError, ExerciseError, UsageError
@@ -216,23 +217,6 @@ def test_every_hint_can_come(exercise):
         spoken = " ".join(hint.say)
         reachable = any(words in spoken for words in led_to)
         assert reachable or hint.unless in SELDOM.get(exercise.name, ()), hint.unless
-
-
-SELDOM = {
-    "connect-between": ('container_running("proxy")',),
-    "modes-look": ('not_answer("")',),
-    "modes-share": ('container_exists("back")',),
-    "netns-inside": ('not_answer("")',),
-    "netns-name": ('container_running("box")',),
-    "netns-middle": ('pair("west", "w0", "middle", "m0") and pair("east", "e0", "middle", "m1")',),
-    "start-address": ('not_answer("")',),
-    "veth-other-end": ('not_answer("")',),
-    "veth-repair": ('pair("north", "n0", "south", "s0")', 'has_address("north", "n0", "10.3.0.1/24")'),
-    "docker0-count": ('not_answer("")',),
-    "docker0-by-hand": ('link_exists("guest", "lo")', 'pair("guest", "guest0", "host1", "port0")'),
-    "docker0-repair": ('container_running("lost")', 'sysctl("host1", "net.ipv4.ip_forward", 1)'),
-}
-"""Hints for states that are rare or plain: nothing done yet, or something broken that was in order."""
 
 
 @pytest.mark.live

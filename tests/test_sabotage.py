@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import pytest
 from live_notebook import LiveNotebook, claims, code_cells
-from sabotage import SABOTAGE as FIRST
 from sabotage import Sabotage
-from sabotage_connect import CONNECT
-from sabotage_modes import MODES
-from sabotage_netns import NETNS
+from sabotaged import SABOTAGE
 
 from dnetkit import checks, notebooks
 from dnetkit.notebooks import Chapter
 
-SABOTAGE = {**FIRST, "06-connect": CONNECT, "07-modes": MODES, "08-netns": NETNS}
 CHAPTERS = notebooks.chapters()
 PATIENCE = 5.0
 
