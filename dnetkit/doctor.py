@@ -18,7 +18,7 @@ from dnetkit.features import Feature
 from dnetkit.rights import Sandbox
 from dnetkit.version import __version__
 
-__all__ = ["Disk", "Package", "Report", "examine"]
+__all__ = ["Disk", "Package", "Report", "examine", "kernel_features"]
 
 PACKAGES = ("jupyterlab", "ipykernel", "ipywidgets", "papermill", "graphviz", "docker", "pyroute2")
 GRAPHVIZ = "dot (Graphviz)"
@@ -131,6 +131,11 @@ def examine() -> Report:
         packages=tuple(_packages()),
         binder=facts.binder,
     )
+
+
+def kernel_features() -> tuple[Feature, ...]:
+    """What the kernel can do, tried with the rights that a lab has here."""
+    return _features(rights.gather())
 
 
 def _features(facts: rights.Facts) -> tuple[Feature, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 
-from dnetkit import checks, completion, options, views
+from dnetkit import checks, completion, needs, options, views
 from dnetkit.cells import perform
 from dnetkit.errors import CheckFailed, CommandError, DnetkitError, LabError, UnknownMachine, UsageError
 from dnetkit.failures import did_you_mean
@@ -147,13 +147,16 @@ class Workbench(Magics):
 
     @cell_magic
     def host(self, line: str, cell: str) -> None:
-        """Run the cell's lines on a host: %%host [NAME] [--expect-fail] [--timeout SECONDS] [--no-diff]."""
+        """Run the cell's lines on a host: %%host [NAME] [options].
+
+        Options: --expect-fail, --needs NEED,..., --timeout SECONDS, --no-diff
+        """
         asked = options.CELL.read(line)
         self.run([(self._host(asked.name), cell)], asked)
 
     @cell_magic
     def client(self, line: str, cell: str) -> None:
-        """Run the cell's lines on the client: %%client [--expect-fail] [--timeout SECONDS] [--no-diff]."""
+        """Run the cell's lines on the client: %%client [options]; those of %%host."""
         asked = options.CLIENT.read(line)
         if self.need_lab().client is None:
             raise UnknownMachine("This lab has no client.", "Open it without --no-client.")
@@ -161,7 +164,7 @@ class Workbench(Magics):
 
     @cell_magic
     def container(self, line: str, cell: str) -> None:
-        """Run the cell's lines in a container: %%container NAME [--expect-fail] [--timeout SECONDS] [--no-diff]."""
+        """Run the cell's lines in a container: %%container NAME [options]; those of %%host."""
         asked = options.CONTAINER.read(line)
         self.run([(asked.name, cell)], asked)
 
@@ -175,11 +178,16 @@ class Workbench(Magics):
     def run(self, work: Iterable[tuple[str, str]], asked: Namespace | None = None) -> CommandResult | None:
         """Run (machine, lines) pairs, show their terminals and then what changed; the last result.
 
-        asked: what `options.CELL` reads. Raises what `cells.perform` does.
+        asked: what `options.CELL` reads. Where what it needs is not there, that is shown, and nothing is run.
+        Raises what `cells.perform` does.
         """
         asked = asked or options.CELL.read("")
         lab = self.need_lab()
         self.changes = None
+        if reason := needs.lacking(asked.needs, lab):
+            work = list(work)
+            show(needs.NotApplicable("commands", _first_line(work[0][1]), reason))
+            return None
         before = None if asked.no_diff else lab.snapshot()
         result = None
         try:
@@ -258,16 +266,17 @@ class Workbench(Magics):
     @no_var_expand
     @line_magic
     def check(self, line: str) -> None:
-        """Show that a claim holds, and stop here when it does not: %check [--within SECONDS] EXPRESSION."""
-        option = re.match(r"\s*--within[\s=]+(\S+)\s", line)
-        try:
-            patience = options.seconds(option[1]) if option else PATIENCE
-        except ValueError as error:
-            raise UsageError("--within takes a number of seconds.", "%check --within 5 EXPRESSION") from error
-        expression = line[option.end() :] if option else line
-        if not expression.strip():
+        """Show that a claim holds, and stop here when it does not.
+
+        %check [--within SECONDS] [--needs NEED,...] EXPRESSION
+        """
+        patience, needed, expression = options.check(line, PATIENCE)
+        if not expression:
             raise UsageError("%check needs a claim.", f"The checks are: {', '.join(checks.names())}")
         lab = self.need_lab()
+        if reason := needs.lacking(needed, lab):
+            show(needs.NotApplicable("check", expression, reason))
+            return
         variables = self._shell.user_ns
         result = checks.settled(lambda: checks.evaluate(expression, lab.snapshot(), lab, variables), patience)
         show(result)
@@ -280,6 +289,11 @@ class Workbench(Magics):
             return self.need_lab().snapshot()
         except DnetkitError:
             return None
+
+
+def _first_line(script: str) -> str:
+    lines = [line.strip() for line in script.strip().splitlines()]
+    return f"{lines[0]} ..." if len(lines) > 1 else "".join(lines)
 
 
 def _open_lab(**wanted: Any) -> Lab:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from collections.abc import Callable
 from typing import NoReturn
 
 from dnetkit.errors import UsageError
 
-__all__ = ["CELL", "CLIENT", "CONTAINER", "DIAGRAM", "DIFF", "LAB", "Parser", "seconds"]
+__all__ = ["CELL", "CLIENT", "CONTAINER", "DIAGRAM", "DIFF", "LAB", "Parser", "check", "seconds"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,6 +40,29 @@ def seconds(text: str) -> float:
     return value
 
 
+def check(line: str, patience: float) -> tuple[float, str, str]:
+    """The seconds that a claim has (`patience` unless the line says so), what it needs, and the claim itself.
+
+    Not a Parser: the quotes in a claim are Python's, not the shell's. Raises UsageError.
+    """
+    needed = ""
+    while option := re.match(r"\s*--(\w+)[\s=]+(\S+)(?:\s|$)", line):
+        name, value = option.groups()
+        if name == "within":
+            try:
+                patience = seconds(value)
+            except ValueError as error:
+                raise UsageError("--within takes a number of seconds.", "%check --within 5 EXPRESSION") from error
+        elif name == "needs":
+            needed = value
+        else:
+            raise UsageError(
+                f"%check has no option --{name}.", "%check [--within SECONDS] [--needs NEED,...] EXPRESSION"
+            )
+        line = line[option.end() :]
+    return patience, needed, line.strip()
+
+
 def _between(low: int, high: int) -> Callable[[str], int]:
     def number(text: str) -> int:
         value = int(text)
@@ -58,6 +82,7 @@ def _cell(name: str, machine: str) -> Parser:
     if machine:
         parser.add_argument("name", nargs=None if machine == "NAME" else "?", metavar="NAME")
     parser.add_argument("--expect-fail", action="store_true")
+    parser.add_argument("--needs", default="", metavar="NEED,...")
     parser.add_argument("--timeout", type=seconds, default=60.0, metavar="SECONDS")
     parser.add_argument("--no-diff", action="store_true")
     return parser

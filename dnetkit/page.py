@@ -102,11 +102,12 @@ def write_page(path: Path, outcomes: Sequence[Outcome], about: Mapping[str, str]
 
 def _row(number: int, outcome: Outcome) -> str:
     cells = outcome.total if outcome.passed else f"{outcome.cells} of {outcome.total}"
+    untried = f" ({len(outcome.not_applicable)} not applicable)" if outcome.not_applicable else ""
     return (
         f'<tr><td><a href="#run-{number}">{escape(outcome.chapter.name)}</a></td>'
         f"<td>{escape(outcome.chapter.title)}</td>"
         f'<td class="{_class(outcome)}">{outcome.status}</td><td class="number">{outcome.seconds:.1f}</td>'
-        f'<td class="number">{cells}</td><td class="number">{outcome.checks}</td></tr>\n'
+        f'<td class="number">{cells}</td><td class="number">{outcome.checks}{untried}</td></tr>\n'
     )
 
 

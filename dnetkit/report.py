@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -35,6 +36,8 @@ def line(outcome: Outcome, width: int = 0) -> str:
     """`01-veth  passed  12.3 s  24 cells, 9 checks`; the name is filled up to `width`."""
     cells = f"{outcome.total} cells" if outcome.passed else f"{outcome.cells} of {outcome.total} cells"
     checks = f"{outcome.checks} check{'' if outcome.checks == 1 else 's'}"
+    if outcome.not_applicable:
+        checks += f", {len(outcome.not_applicable)} not applicable here"
     return f"{outcome.chapter.name:<{width}}  {outcome.status:<7}  {outcome.seconds:5.1f} s  {cells}, {checks}"
 
 
@@ -73,6 +76,10 @@ def junit(outcomes: Sequence[Outcome]) -> str:
     for outcome in outcomes:
         attributes = {"classname": "notebooks", "name": outcome.chapter.name, "time": f"{outcome.seconds:.3f}"}
         case = ET.SubElement(suite, "testcase", attributes)
+        if outcome.not_applicable:
+            told = Counter(outcome.not_applicable).items()
+            lines = [f"{count} not applicable: {reason}" for reason, count in told]
+            ET.SubElement(case, "system-out").text = _xml("\n".join(lines))
         failure = outcome.failure
         if failure is not None:
             message = _xml(f"{failure.ename}: {failure.evalue}")

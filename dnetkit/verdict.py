@@ -49,7 +49,8 @@ class Outcome:
 
     status: 'passed', 'failed' (a cell raised), 'died' (its kernel ended), 'overrun' (it ran into a time limit),
     'cancelled' or 'broken' (it could not be run at all). cells: code cells that ran to their end without an error, of
-    `total`. checks: the %check lines in those. output: the executed notebook.
+    `total`. checks: the %check lines in those that passed. output: the executed notebook. not_applicable: why, for each
+    %check that was not tried because sandbox, kernel or engine lacks what it needs.
     """
 
     chapter: Chapter
@@ -60,6 +61,7 @@ class Outcome:
     checks: int
     output: Path
     failure: Failure | None = None
+    not_applicable: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -85,8 +87,9 @@ def judge(chapter: Chapter, output: Path, *, ended: str, log: str = "", seconds:
             cells[failed_at].setdefault("outputs", []).append(_as_output(failure))
     _correct(notebook, cells, done, status, failure)
     _write(output, notebook)
-    checks = sum(len(CHECK.findall(source_of(cell))) for cell in cells[:done])
-    return Outcome(chapter, status, seconds, done, len(cells), checks, output, failure)
+    untried = tuple(reason for cell in cells[:done] for reason in _not_applicable(cell))
+    checks = sum(len(CHECK.findall(source_of(cell))) for cell in cells[:done]) - len(untried)
+    return Outcome(chapter, status, seconds, done, len(cells), checks, output, failure, untried)
 
 
 def plain(text: str) -> str:
@@ -126,6 +129,12 @@ def _succeeded(cell: dict[str, Any]) -> bool:
     metadata = cell.get("metadata", {})
     ended = "shell.execute_reply" in metadata.get("execution", {})
     return ended and _error(cell) is None and metadata.get("papermill", {}).get("exception") is not True
+
+
+def _not_applicable(cell: dict[str, Any]) -> list[str]:
+    """For each %check of a cell that was not tried, why; `needs.NotApplicable` leaves it in the output's metadata."""
+    notes = [output.get("metadata", {}).get("dnetkit", {}) for output in cell.get("outputs", [])]
+    return [str(note["reason"]) for note in notes if note.get("not_applicable") == "check"]
 
 
 def _failing(cells: list[dict[str, Any]], done: int, ended: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
-from dnetkit import checks, magics, notebooks
+from dnetkit import checks, magics, needs, notebooks, options
 from dnetkit.checks import CheckResult
 from dnetkit.lab import Lab
 
-CHECK = re.compile(r"^%check\s+(?:--within[\s=]+(\S+)\s+)?(.+?)\s*$", re.MULTILINE)
+CHECK = re.compile(r"^%check\s+(.+?)\s*$", re.MULTILINE)
 
 
 def code_cells(path: Path) -> list[dict[str, Any]]:
@@ -23,9 +24,19 @@ def code_cells(path: Path) -> list[dict[str, Any]]:
     return [cell for cell in notebooks.read_notebook(path)["cells"] if cell["cell_type"] == "code"]
 
 
-def claims(source: str) -> list[tuple[str, float]]:
-    """The expressions that a cell checks, each with the seconds that it has to come true."""
-    return [(found[2], float(found[1] or magics.PATIENCE)) for found in CHECK.finditer(source)]
+@dataclass(frozen=True)
+class Claim:
+    """An expression that a cell checks, the seconds that it has to come true, and what it needs."""
+
+    expression: str
+    patience: float
+    needs: str
+
+
+def claims(source: str) -> list[Claim]:
+    """What a cell checks."""
+    lines = [options.check(found[1], magics.PATIENCE) for found in CHECK.finditer(source)]
+    return [Claim(expression, patience, needed) for patience, needed, expression in lines]
 
 
 class LiveNotebook:
@@ -65,6 +76,10 @@ class LiveNotebook:
         lab = self.shell.user_ns["lab"]
         assert isinstance(lab, Lab)
         return lab
+
+    def lacking(self, claim: Claim) -> str:
+        """Why a claim does not apply here; '' when it does."""
+        return needs.lacking(claim.needs, self.lab)
 
     def judge(self, expression: str) -> CheckResult:
         """Evaluate one check now, as %check does."""

@@ -402,11 +402,38 @@ def test_a_check_knows_the_variables_of_the_notebook(opened):
     )
 
 
+def test_a_check_that_does_not_apply_is_neither_passed_nor_failed(opened):
+    opened.lab.sandbox = "rootless"
+    shown = opened.run("%check --within 5 --needs root container_running('old')\nafter = 1")
+    assert shown.error is None
+    assert shown.plain.startswith("not applicable here: container_running('old')")
+    assert "passed" not in shown.plain
+    assert shown.outputs[0]["metadata"]["dnetkit"]["not_applicable"] == "check"
+    assert opened.shell.user_ns["after"] == 1
+
+
+def test_commands_that_do_not_apply_are_not_run(opened):
+    opened.lab.sandbox = "rootless"
+    for magic in ("%%host", "%%client", "%%container web"):
+        shown = opened.run(f"{magic} --needs root\nip link\nip route")
+        assert shown.error is None
+        assert shown.plain.startswith("not applicable here: ip link ...")
+    assert not opened.lab.ran
+
+
+def test_what_is_needed_and_there_changes_nothing(opened):
+    opened.lab.sandbox = "root"
+    assert "passed" in opened.run("%check --needs root container_running('web')").plain
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
         ("%check", "%check needs a claim."),
         ("%check --within soon container_running('web')", "--within takes a number of seconds."),
+        ("%check --wihin 5 container_running('web')", "%check has no option --wihin."),
+        ("%check --needs rot container_running('web')", "--needs knows no 'rot'. Did you mean root?"),
+        ("%check --needs root", "%check needs a claim."),
         ("%check container_runing('web')", "There is no check container_runing. Did you mean container_running?"),
         ("%check 1 == 1", "which is not a check"),
         ("%check container_running(", "This is not one Python expression"),

@@ -31,7 +31,9 @@ def test_a_time_limit_is_a_number_of_seconds_above_zero(wrong):
 def test_a_mistake_says_what_is_wrong_and_how_it_is_written():
     with pytest.raises(UsageError, match="unrecognized arguments: --expect-failure") as caught:
         options.CELL.read("--expect-failure")
-    assert caught.value.hint == "usage: %%host [--expect-fail] [--timeout SECONDS] [--no-diff] [NAME]"
+    assert (
+        caught.value.hint == "usage: %%host [--expect-fail] [--needs NEED,...] [--timeout SECONDS] [--no-diff] [NAME]"
+    )
 
 
 def test_an_option_is_not_guessed_from_its_beginning():

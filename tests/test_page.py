@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -48,6 +49,11 @@ def test_the_cells_of_a_chapter_are_there_with_what_they_put_out(tmp_path: Path)
     assert '<svg><rect width="8"></rect></svg>' in html
     assert "root &amp; more" in html
     assert html.count('class="run-source"') == 2, "an empty cell is not shown"
+
+
+def test_checks_that_did_not_apply_are_told_apart(tmp_path: Path) -> None:
+    one = dataclasses.replace(outcome(tmp_path / "01-x.ipynb"), not_applicable=("No ipvlan.",))
+    assert '<td class="number">3 (1 not applicable)</td>' in page([one])
 
 
 @pytest.mark.parametrize(

@@ -81,3 +81,10 @@ def test_the_head_says_when_and_on_what() -> None:
     assert about["Sandbox"] == "rootless"
     assert about["dnetkit"] == __version__
     assert about["Run"].endswith(" UTC")
+
+
+def test_checks_that_did_not_apply_are_told_apart_with_the_reason() -> None:
+    partly = replace(PASSED, not_applicable=("No ipvlan.", "No ipvlan."))
+    assert report.line(partly).endswith("9 checks, 2 not applicable here")
+    case = ET.fromstring(report.junit([partly]))[0][0]  # noqa: S314 - our own
+    assert case[0].text == "2 not applicable: No ipvlan."

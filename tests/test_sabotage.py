@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
 from live_notebook import LiveNotebook, claims, code_cells
 from sabotage import Sabotage
@@ -12,10 +15,11 @@ from dnetkit.notebooks import Chapter
 
 CHAPTERS = notebooks.chapters()
 PATIENCE = 5.0
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def expressions(chapter: Chapter) -> list[str]:
-    return [claim for cell in code_cells(chapter.path) for claim, _ in claims(notebooks.source_of(cell))]
+    return [claim.expression for cell in code_cells(chapter.path) for claim in claims(notebooks.source_of(cell))]
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
@@ -36,21 +40,52 @@ def test_every_check_line_is_recognised(chapter):
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
 def test_every_check_fails_under_its_sabotage_and_passes_when_that_is_undone(chapter, tmp_path, monkeypatch):
     monkeypatch.setenv("DNETKIT_UNATTENDED", "1")
-    survivors = []
+    caught: list[Caught] = []
     with LiveNotebook(tmp_path) as notebook:
         cells = code_cells(chapter.path)
         last = max(place for place, cell in enumerate(cells) if claims(notebooks.source_of(cell)))
         for cell in cells[: last + 1]:
             notebook.run(notebooks.source_of(cell))
-            for claim, patience in claims(notebooks.source_of(cell)):
-                sabotage = SABOTAGE[chapter.name][claim]
+            for claim in claims(notebooks.source_of(cell)):
+                if reason := notebook.lacking(claim):
+                    caught.append(Caught(claim.expression, "not applicable", reason))
+                    continue
+                sabotage = SABOTAGE[chapter.name][claim.expression]
                 carry_out(notebook, sabotage, sabotage.do)
-                if not turns_red(notebook, claim):
-                    survivors.append(claim)
+                red = turns_red(notebook, claim.expression)
+                caught.append(Caught(claim.expression, "red" if red else "SURVIVED", red.reason, sabotage.do))
                 carry_out(notebook, sabotage, sabotage.undo)
-                mended = checks.settled(lambda claim=claim: notebook.judge(claim), max(patience, PATIENCE))
+                mended = checks.settled(
+                    lambda claim=claim: notebook.judge(claim.expression), max(claim.patience, PATIENCE)
+                )
                 assert mended, f"not mended in cell {cell['id']}: {mended}"
-    assert not survivors
+    report(chapter, caught)
+    assert not [check.expression for check in caught if check.verdict == "SURVIVED"]
+
+
+@dataclass(frozen=True)
+class Caught:
+    """What came of one check: its verdict, what it saw (or why it does not apply), and what had been done."""
+
+    expression: str
+    verdict: str
+    seen: str
+    sabotage: str = ""
+
+
+def report(chapter: Chapter, caught: list[Caught]) -> None:
+    """The list, check by check, for a person: build/sabotage/CHAPTER.txt."""
+    lines = [
+        f"{chapter.name}: {sum(check.verdict == 'red' for check in caught)} of {len(caught)} checks turned red",
+        "",
+    ]
+    for check in caught:
+        lines.append(f"{check.verdict}: {check.expression}")
+        lines += [f"    {line}" for line in check.sabotage.splitlines()]
+        lines.append(f"    -> {check.seen}")
+    file = ROOT / "build" / "sabotage" / f"{chapter.name}.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def carry_out(notebook: LiveNotebook, sabotage: Sabotage, script: str) -> None:
@@ -60,5 +95,20 @@ def carry_out(notebook: LiveNotebook, sabotage: Sabotage, script: str) -> None:
         notebook.lab.machine(sabotage.where).run(script)
 
 
-def turns_red(notebook: LiveNotebook, claim: str) -> bool:
-    return checks.settled(lambda: not notebook.judge(claim), PATIENCE)
+@dataclass(frozen=True)
+class Red:
+    """A check that did not hold, and what it saw; false for one that held."""
+
+    failed: bool
+    reason: str
+
+    def __bool__(self) -> bool:
+        return self.failed
+
+
+def turns_red(notebook: LiveNotebook, expression: str) -> Red:
+    def attempt() -> Red:
+        result = notebook.judge(expression)
+        return Red(not result, result.reason)
+
+    return checks.settled(attempt, PATIENCE)

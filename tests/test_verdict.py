@@ -157,3 +157,14 @@ def test_a_notebook_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_plain_text_has_no_escape_sequences_left() -> None:
     coloured = "\x1b[1;31mred\x1b(B\x1b[m \x1b]8;;http://x\x07link\x1b]8;;\x1b\\ \x1b7moved\x1b[2K\x1b8"
     assert verdict.plain(coloured) == "red link moved"
+
+
+def test_a_check_that_did_not_apply_is_counted_apart_from_those_that_passed(tmp_path: Path) -> None:
+    note = {
+        "output_type": "display_data",
+        "data": {"text/plain": "not applicable here: two"},
+        "metadata": {"dnetkit": {"not_applicable": "check", "reason": "No ipvlan."}},
+    }
+    left_out = {**note, "metadata": {"dnetkit": {"not_applicable": "commands", "reason": "No ipvlan."}}}
+    outcome = judge(tmp_path, ran("%check one"), ran("%%host --needs ipvlan", left_out), ran("%check two", note))
+    assert (outcome.passed, outcome.checks, outcome.not_applicable) == (True, 1, ("No ipvlan.",))
