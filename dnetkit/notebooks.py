@@ -22,12 +22,16 @@ __all__ = [
     "find_notebooks",
     "in_checkout",
     "jupyter_environment",
+    "pages",
     "parameters_for",
     "read_notebook",
     "source_of",
 ]
 
 CHAPTER_FILE = re.compile(r"(?P<number>\d\d)-[a-z0-9][a-z0-9-]*\.ipynb")
+PAGES = ("glossary.ipynb",)
+"""Notebooks that belong to the workbook and are no chapters: there is nothing in them to run."""
+
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -61,6 +65,11 @@ def chapters(directory: Path | None = None) -> list[Chapter]:
     """The chapters in `directory` (default: where `find_notebooks` finds them), in order."""
     folder = find_notebooks() if directory is None else directory
     return [_chapter(path) for path in sorted(folder.glob("*.ipynb")) if CHAPTER_FILE.fullmatch(path.name)]
+
+
+def pages(directory: Path) -> list[Path]:
+    """The files of `directory` that chapters refer to and that are none themselves."""
+    return [directory / name for name in PAGES if (directory / name).is_file()]
 
 
 def choose(names: Sequence[str], available: Sequence[Chapter] | None = None) -> list[Chapter]:

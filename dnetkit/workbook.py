@@ -58,7 +58,8 @@ def copy_notebooks(directory: Path, source: Path | None = None) -> list[Copied]:
     try:
         (directory / MANIFEST).parent.mkdir(parents=True, exist_ok=True)
         manifest = _read_manifest(directory / MANIFEST)
-        copied = [_copy(chapter.path, directory, manifest) for chapter in notebooks.chapters(source)]
+        files = [*(chapter.path for chapter in notebooks.chapters(source)), *notebooks.pages(source)]
+        copied = [_copy(file, directory, manifest) for file in files]
         _write(directory / MANIFEST, json.dumps({"files": manifest}, indent=1, sort_keys=True).encode() + b"\n")
     except OSError as error:
         raise NotebookError(
@@ -100,9 +101,9 @@ def start_lab(
 
 
 def summary(copied: Sequence[Copied]) -> list[str]:
-    """What to tell the learner: all in one line when every chapter is new, else a line for each that changed."""
+    """What to tell the learner: all in one line when everything is new, else a line for each that changed."""
     if copied and all(entry.action == "added" for entry in copied):
-        return [f"{len(copied)} chapters copied"]
+        return [f"{len(copied)} notebooks copied"]
     return [entry.line for entry in copied if entry.line]
 
 

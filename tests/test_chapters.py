@@ -130,7 +130,11 @@ def test_links_lead_somewhere(chapter):
     targets = re.findall(r"\]\(([^)]+)\)", prose_of(chapter))
     assert targets
     for target in targets:
-        assert (chapter.path.parent / target).is_file(), target
+        name, _, anchor = target.partition("#")
+        file = chapter.path.parent / name
+        assert file.is_file(), target
+        headings_there = [words for _, words in headings(Chapter("", "", "", file))]
+        assert not anchor or anchor in {words.replace(" ", "-") for words in headings_there}, target
 
 
 @every_chapter

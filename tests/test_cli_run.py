@@ -180,7 +180,7 @@ def test_lab_copies_the_chapters_into_the_folder_and_opens_it(
     cli.main(["lab", str(unusual_folder), "--port", "9999", "--ip", "0.0.0.0", "--no-browser"])
     assert started.directory == unusual_folder
     assert started.options == {"port": 9999, "ip": "0.0.0.0", "browser": False}
-    assert capsys.readouterr().out == "10 chapters copied\n"
+    assert capsys.readouterr().out == "10 notebooks copied\n"
     assert (unusual_folder / "01-passes.ipynb").exists()
 
 

@@ -77,7 +77,7 @@ def test_dnetkit_lab_copies_the_chapters_that_came_along(installed: Path, unusua
     (fake / "jupyterlab.py").write_text("import os, sys; print('in', os.getcwd()); print(sys.argv[1:])")
     for arguments, folder in ((["my copy"], "my copy"), ([], "dnetkit-workbook")):
         ran = run(installed / "dnetkit", "lab", *arguments, cwd=unusual_folder, PYTHONPATH=str(fake))
-        assert f"{len(notebooks.chapters())} chapters copied" in ran.stdout
+        assert f"{len(notebooks.chapters()) + len(notebooks.PAGES)} notebooks copied" in ran.stdout
         assert f"in {unusual_folder / folder}" in ran.stdout
         assert "--LabApp.default_url=/lab/tree/00-start.ipynb" in ran.stdout
         for chapter in notebooks.chapters():

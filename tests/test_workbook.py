@@ -49,11 +49,17 @@ def edit(path: Path, *cells: str) -> bytes:
 def test_chapters_are_copied_into_a_folder_that_is_made(mine: Path, source: Path) -> None:
     copied = copy_notebooks(mine, source)
     assert {entry.name: entry.action for entry in copied} == {FIRST: "added", "01-veth.ipynb": "added"}
-    assert summary(copied) == ["2 chapters copied"]
+    assert summary(copied) == ["2 notebooks copied"]
     assert (mine / FIRST).read_bytes() == (source / FIRST).read_bytes()
     again = copy_notebooks(mine, source)
     assert {entry.action for entry in again} == {"current"}
     assert summary(again) == []
+
+
+def test_pages_that_chapters_refer_to_come_along(mine: Path, source: Path) -> None:
+    write_notebook(source / "glossary.ipynb", markdown("# Glossary"))
+    write_notebook(source / "notes.ipynb", markdown("# Mine"))
+    assert set(actions(mine, source)) == {FIRST, "01-veth.ipynb", "glossary.ipynb"}
 
 
 def test_what_running_a_chapter_leaves_in_it_is_no_edit(mine: Path, source: Path) -> None:
