@@ -110,12 +110,23 @@ def _run(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         on_outcome=show,
     )
-    page.write_page(arguments.output / "report.html", outcomes, report.about(arguments.sandbox))
+    page.write_page(arguments.output / "report.html", outcomes, report.about(_sandbox(arguments.sandbox)))
     if arguments.junit:
         report.write_junit(arguments.junit, outcomes)
     print(f"report: {arguments.output / 'report.html'}")
     print(report.summary(outcomes))
     return 0 if all(outcome.passed for outcome in outcomes) else FAILED
+
+
+def _sandbox(asked: str) -> str:
+    """The sandbox that 'auto' came to; where none can be used, the chapters have said why."""
+    from dnetkit import sandbox  # noqa: PLC0415 - as above
+    from dnetkit.errors import SandboxError  # noqa: PLC0415 - as above
+
+    try:
+        return sandbox.choose(asked)
+    except SandboxError:
+        return asked
 
 
 def _count(text: str) -> int:
