@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from dnetkit import docker_claims, facts  # noqa: F401 - importing it puts its claims into CLAIMS
+from dnetkit import docker_claims, facts, socket_claims  # noqa: F401 - importing them puts their claims into CLAIMS
 from dnetkit.claims import CLAIMS, CheckResult
 from dnetkit.errors import CheckFailed, UnknownMachine, UsageError
 from dnetkit.failures import did_you_mean
@@ -27,6 +27,7 @@ _VALUES: dict[str, Callable[..., facts.Value]] = {
     for function in (
         facts.address_of,
         facts.gateway_of,
+        facts.host_port_of,
         facts.index_of,
         facts.mac_of,
         facts.namespace_id_of,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dnetkit import facts
+from collections.abc import Iterable
+
+from dnetkit import facts, nouns
 from dnetkit.claims import CheckResult, claim, listed
-from dnetkit.model import Snapshot
+from dnetkit.model import PublishedPort, Snapshot
 
 __all__: list[str] = []  # they are called by way of CLAIMS
 
@@ -118,3 +120,31 @@ def published(
     return CheckResult(
         bool(fits), claim, f"published: {seen}", f"docker run -p HOST:{container_port} publishes a port."
     )
+
+
+@claim
+def not_published(snapshot: Snapshot, name: str) -> CheckResult:
+    """No port of the host leads to the container."""
+    there = facts.container(snapshot, name).ports
+    facts.must_be_read(snapshot, "docker")
+    return CheckResult(not there, f"{name} publishes no port", f"published: {_ports(there)}")
+
+
+@claim
+def bound(
+    snapshot: Snapshot, name: str, container_port: int, address: str, host_port: int = 0, protocol: str = "tcp"
+) -> CheckResult:
+    """That port of the container is published at that address of the host (as that port, where given).
+
+    '0.0.0.0' is any IPv4 address of the host, '::' any IPv6 one.
+    """
+    there = facts.container(snapshot, name).ports
+    wanted = (address, container_port, protocol)
+    fits = [p for p in there if (p.host_address, p.container_port, p.protocol) == wanted]
+    claim = f"{container_port}/{protocol} of {name} is published at {address}" + (f":{host_port}" if host_port else "")
+    hint = f"docker run -p {address}:{host_port or ''}:{container_port} publishes it there."
+    return CheckResult(any(host_port in (0, p.host_port) for p in fits), claim, f"published: {_ports(there)}", hint)
+
+
+def _ports(ports: Iterable[PublishedPort]) -> str:
+    return listed(nouns.port(port) for port in ports)

@@ -16,6 +16,7 @@ __all__ = [
     "address_of",
     "container",
     "gateway_of",
+    "host_port_of",
     "index_of",
     "link",
     "mac_of",
@@ -36,6 +37,7 @@ _WORDS = {
     "neighbours": ("neighbour", "arp", "ndp"),
     "forwarding": ("forwarding", "fdb"),
     "rules": ("rule", "chain", "netfilter", "tables", "nft"),
+    "sockets": ("socket",),
     "sysctls": ("sysctl",),
     "docker": ("docker", "engine", "container", "network", "endpoint", "port"),
 }
@@ -173,6 +175,24 @@ def subnet_of(snapshot: Snapshot, name: str, on: str = "") -> Value:
         if ":" not in subnet.cidr:
             return Value(subnet.cidr, f"the subnet of the network {name}")
     raise CheckFailed(f"the network {name} has no IPv4 subnet")
+
+
+def host_port_of(snapshot: Snapshot, name: str, container_port: int, protocol: str = "tcp") -> Value:
+    """The port of the host that leads to that port of the container.
+
+    Of several, one that any IPv4 address of the host has comes first: an engine may choose another one for IPv6.
+    """
+    there = container(snapshot, name).ports
+    fits = [p for p in there if (p.container_port, p.protocol) == (container_port, protocol)]
+    if not fits:
+        must_be_read(snapshot, "docker")
+        others = ", ".join(dict.fromkeys(f"{p.container_port}/{p.protocol}" for p in there))
+        raise CheckFailed(
+            f"no port of the host leads to {container_port}/{protocol} of {name} (published: {others or 'none'})",
+            f"`docker port {name.rpartition('/')[2]}` lists them.",
+        )
+    first = min(fits, key=lambda p: (":" in p.host_address, p.host_address not in ("", "0.0.0.0"), p.host_port))  # noqa: S104 - compared, not bound
+    return Value(first.host_port, f"the port of the host that leads to {container_port}/{protocol} of {name}")
 
 
 def macs(snapshot: Snapshot, who: str) -> set[str]:

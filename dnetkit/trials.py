@@ -44,14 +44,14 @@ def _trial(function: Callable[..., CheckResult]) -> Callable[..., CheckResult]:
 
 
 @_trial
-def reaches(lab: LabLike, who: str, target: str, port: int = 0) -> CheckResult:
+def reaches(lab: LabLike, who: str, target: str, port: int | str = 0) -> CheckResult:
     """A ping from there to an address or name is answered, or a TCP connection to that port is accepted."""
     answered, seen = _probe(lab, who, target, port)
     return CheckResult(answered is True, f"{who} reaches {_target(target, port)}", seen)
 
 
 @_trial
-def not_reaches(lab: LabLike, who: str, target: str, port: int = 0) -> CheckResult:
+def not_reaches(lab: LabLike, who: str, target: str, port: int | str = 0) -> CheckResult:
     """A ping (or a TCP connection) from there is tried and gets no answer."""
     answered, seen = _probe(lab, who, target, port)
     return CheckResult(answered is False, f"{who} does not reach {_target(target, port)}", seen)
@@ -108,7 +108,7 @@ def _last_line(output: str | None) -> str:
     return lines[-1].strip() if lines else ""
 
 
-def _probe(lab: LabLike, who: str, target: str, port: int) -> tuple[bool | None, str]:
+def _probe(lab: LabLike, who: str, target: str, port: int | str) -> tuple[bool | None, str]:
     """Whether an answer came (None: it could not be tried), and what was seen."""
     try:
         address = str(ipaddress.ip_address(target))
@@ -138,7 +138,7 @@ def _probe(lab: LabLike, who: str, target: str, port: int) -> tuple[bool | None,
     return None, f"it could not be tried: {_short(said) or result.ended or f'status {status}'}"
 
 
-def _target(target: str, port: int) -> str:
+def _target(target: str, port: int | str) -> str:
     named = f"{target}, {target.meaning}" if isinstance(target, facts.Value) else target
     return f"port {port} of {named}" if port else named
 

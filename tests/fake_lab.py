@@ -21,10 +21,12 @@ from dnetkit.model import (
     Namespace,
     Neighbour,
     Network,
+    Process,
     PublishedPort,
     Route,
     Rule,
     Snapshot,
+    Socket,
     Step,
 )
 from dnetkit.work import Report, Task
@@ -72,6 +74,7 @@ def snapshot() -> Snapshot:
             Rule("filter", "DOCKER-ISOLATION-STAGE-2", 1, "-o docker0 -j DROP", packets=4, bytes=336),
         ),
         sysctls=(("net.ipv4.ip_forward", "1"),),
+        sockets=(Socket("tcp", "0.0.0.0", 8080, "LISTEN", processes=(Process(21, "docker-proxy"),)),),
     )
     web = Namespace(
         "host1/web", "container", "host1", links=(lo, eth0),

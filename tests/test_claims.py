@@ -7,7 +7,21 @@ from fake_lab import change_link, change_namespace, snapshot
 
 from dnetkit.checks import evaluate
 from dnetkit.claims import CLAIMS
-from dnetkit.model import Address, Chain, Container, Link, LinkRef, Neighbour, Network, Route, Rule, Unavailable
+from dnetkit.model import (
+    Address,
+    Chain,
+    Container,
+    Link,
+    LinkRef,
+    Neighbour,
+    Network,
+    Process,
+    PublishedPort,
+    Route,
+    Rule,
+    Socket,
+    Unavailable,
+)
 
 S = snapshot()
 HOST = S.namespace("host1")
@@ -87,6 +101,20 @@ SABOTAGE = {
         S, containers=(Container("host1", "3", "same", "busybox", "running", namespace="host1/web"),)
     ),
     'published("web", 80, 8080)': with_web(ports=()),
+    'not_published("old")': dataclasses.replace(
+        S, containers=(*S.containers[:1], dataclasses.replace(S.containers[1], ports=S.containers[0].ports))
+    ),
+    'bound("web", 80, "0.0.0.0", 8080)': with_web(ports=(PublishedPort("127.0.0.1", 8080, 80),)),
+    'bound("web", 80, "0.0.0.0")': with_web(ports=(PublishedPort("0.0.0.0", 8080, 80, "udp"),)),
+    'listens("host1", 8080)': host(sockets=()),
+    'listens("host1", host_port_of("web", 80), "docker-proxy", "0.0.0.0")': host(
+        sockets=(dataclasses.replace(HOST.sockets[0], local="127.0.0.1"),)
+    ),
+    'listens("host1", 8080, program="docker-proxy")': host(
+        sockets=(dataclasses.replace(HOST.sockets[0], processes=(Process(21, "httpd"),)),)
+    ),
+    'not_listens("host1", 5353, "udp")': host(sockets=(Socket("udp", "0.0.0.0", 5353, "UNCONN"),)),
+    'not_listens("host1", 80)': host(sockets=(Socket("tcp", "::", 80, "LISTEN", family=6),)),
     'equal(gateway_of("web"), address_of("host1", "docker0"))': change_link(
         S, "host1", "docker0", addresses=(Address("172.17.0.9/16"),)
     ),
@@ -118,6 +146,7 @@ EVERYTHING = (
     "routes",
     "neighbours",
     "forwarding",
+    "sockets",
     "sysctls",
     "rules",
     "rules (IPv4, nft)",
@@ -144,6 +173,12 @@ def test_a_claim_about_what_was_read_is_not_disturbed_by_what_was_not():
     assert evaluate('no_link("host1", "dummy0")', state)
 
 
+def test_a_connection_is_not_taken_for_something_that_listens():
+    state = host(sockets=(dataclasses.replace(HOST.sockets[0], state="ESTAB", remote="1.2.3.4", remote_port=5),))
+    assert not evaluate('listens("host1", 8080)', state)
+    assert evaluate('not_listens("host1", 8080)', state)
+
+
 def test_something_of_an_unknown_kind_that_could_not_be_read_counts_against_every_absence():
     state = dataclasses.replace(S, unavailable=(Unavailable("mystery", "x"),))
     assert not evaluate('no_link("host1", "dummy0")', state)
@@ -161,6 +196,10 @@ def test_something_of_an_unknown_kind_that_could_not_be_read_counts_against_ever
         ('port_of("host1", other_end("host1", "docker0"), "docker0")', "no other end"),
         ('rule("host1", "nat", "PREROUTING", target="DNAT")', "no rules"),
         ('rule("host1", "nat", "POSTROUTING", packets=9)', "(3 packets)"),
+        ('not_published("web")', "0.0.0.0:8080 -> 80/tcp"),
+        ('bound("web", 80, "127.0.0.1", 8080)', "0.0.0.0:8080 -> 80/tcp"),
+        ('listens("host1", 80)', "0.0.0.0:8080 (docker-proxy)"),
+        ('not_listens("host1", 8080)', "0.0.0.0:8080 (docker-proxy)"),
     ],
 )
 def test_a_failed_claim_says_what_was_seen(expression, said):

@@ -5,7 +5,7 @@ from fake_lab import change_link, change_namespace, snapshot
 
 from dnetkit import facts
 from dnetkit.errors import CheckFailed
-from dnetkit.model import Address, LinkRef, Network, Route, Subnet, Unavailable
+from dnetkit.model import Address, LinkRef, Network, PublishedPort, Route, Subnet, Unavailable
 
 S = change_link(snapshot(), "host1/web", "eth0", peer_index=5, netnsid=0)
 S = dataclasses.replace(
@@ -29,6 +29,7 @@ S = dataclasses.replace(
         (facts.address_of, ("host1", "docker0"), "172.17.0.1", "the address of docker0 in host1"),
         (facts.gateway_of, ("web",), "172.17.0.1", "the gateway of web"),
         (facts.subnet_of, ("bridge",), "172.17.0.0/16", "the subnet of the network bridge"),
+        (facts.host_port_of, ("web", 80), "8080", "the port of the host that leads to 80/tcp of web"),
     ],
 )
 def test_a_value_is_plain_text_that_knows_what_it_is(function, arguments, value, meaning):
@@ -53,6 +54,9 @@ def test_what_is_made_of_a_value_is_plain_text_again():
         (facts.subnet_of, ("brigde",), "no network brigde"),
         (facts.subnet_of, ("bridge", "host2"), "no network bridge"),
         (facts.subnet_of, ("six",), "no IPv4 subnet"),
+        (facts.host_port_of, ("web", 81), r"leads to 81/tcp of web \(published: 80/tcp\)"),
+        (facts.host_port_of, ("web", 80, "udp"), "leads to 80/udp of web"),
+        (facts.host_port_of, ("old", 80), "published: none"),
         (facts.container, ("wbe",), "no container wbe"),
         (facts.namespace, ("wbe",), "no machine, container or namespace wbe"),
         (facts.namespace, ("old",), "not running"),
@@ -75,6 +79,7 @@ def test_a_near_name_is_offered():
         (facts.other_end, ("host1", "veth9"), "links"),
         (facts.gateway_of, ("client",), "routes"),
         (facts.subnet_of, ("blue",), "the engine of host1"),
+        (facts.host_port_of, ("web", 81), "the engine of host1"),
         (facts.container, ("db",), "the engine of host1"),
         (facts.namespace, ("db",), "the engine of host1"),
     ],
@@ -105,6 +110,14 @@ def test_the_first_ipv4_address_counts_and_ipv6_routes_do_not():
     state = change_namespace(S, "client", routes=(Route("default", "eth0", "fe80::1", family=6),))
     with pytest.raises(CheckFailed):
         facts.gateway_of(state, "client")
+
+
+def test_of_several_ports_the_one_that_any_ipv4_address_has_comes_first():
+    ports = [("::", 1), ("127.0.0.1", 2), ("0.0.0.0", 4), ("0.0.0.0", 3)]
+    for count, first in ((4, "3"), (2, "2"), (1, "1")):
+        published = tuple(PublishedPort(address, port, 80) for address, port in ports[:count])
+        state = dataclasses.replace(S, containers=(dataclasses.replace(S.containers[0], ports=published),))
+        assert facts.host_port_of(state, "web", 80) == first
 
 
 def test_an_end_that_lies_out_of_sight_is_named_by_its_number_only():
