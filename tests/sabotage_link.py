@@ -11,7 +11,6 @@ CHAPTER = "04-link"
 _ADDRESS = "$(docker inspect -f '{{.NetworkSettings.Networks.bridge.IPAddress}}' mysql01)"
 _RUN_WEB = "docker run -d --name web --network shop --link mysql01:db -p 8080:80 -v $PWD/www:/www"
 _SERVE = "mysql httpd -f -p 80 -h /www"
-_LINE_OF_DB = 'prints("web", "grep -w db /etc/hosts", address_of("mysql01"))'
 _FRIEND = 'rule("host1", "filter", "DOCKER", target="ACCEPT", contains=(address_of("friend"), '
 
 
@@ -65,13 +64,11 @@ _NO_RULE = Sabotage(
 SABOTAGE: dict[str, Sabotage] = {
     'not_prints("plain", "cat /etc/hosts", "mysql01")': _line("plain", "mysql01"),
     'reaches("plain", address_of("mysql01"), port=3306)': unplugged("plain"),
-    'published("web", 80, 8080)': stopped("web"),
     'prints("client", "curl -s http://host1:8080/cgi-bin/page", "answers")': _gone("page"),
     'not_reaches("client", "host1", port=3306)': Sabotage(
         "busybox httpd -p 3306 -h /etc/docker", "kill $(ss -Htlnp 'sport = :3306' | sed 's/.*pid=\\([0-9]*\\).*/\\1/')"
     ),
-    _LINE_OF_DB: _no_line("web", "db"),
-    _LINE_OF_DB.replace("-w db", "-w mysql01"): _no_line("web", "mysql01"),
+    'prints("web", "grep -w db /etc/hosts", address_of("mysql01"))': _no_line("web", "db"),
     'not_prints("plain", "cat /etc/hosts", address_of("mysql01"))': _line("plain", "db", _ADDRESS),
     'not_prints("mysql01", "cat /etc/hosts", "web")': _line("mysql01", "web"),
     'reaches("mysql01", address_of("web"), port=80)': unplugged("web"),
@@ -112,9 +109,6 @@ SABOTAGE: dict[str, Sabotage] = {
     'reaches("mysql01", "web")': _no_names("mysql01"),
     'prints("host1", "docker exec plain ping -c 1 -W 1 db 2>&1 || true", "bad address")': _line("plain", "db"),
     'reaches("plain", "db")': _no_names("plain"),
-    'not_on_network("mysql01", "bridge")': Sabotage(
-        "docker network connect bridge mysql01", "docker network disconnect bridge mysql01"
-    ),
 }
 
 SELDOM: dict[str, tuple[str, ...]] = {}
