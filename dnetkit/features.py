@@ -131,12 +131,19 @@ def _ipvs() -> str:
     return os.strerror(number) if number else ""
 
 
+def _bridge_netfilter() -> str:
+    """Only root can load the module, and to load it is not ours to do."""
+    return "" if BRIDGE_SETTING.exists() else NO_BRIDGE_NETFILTER
+
+
 def _import_path() -> dict[str, str]:
     """The child must find this very package, also where it is not installed."""
     here = str(Path(__file__).resolve().parent.parent)
     return {"PYTHONPATH": os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH", "")]))}
 
 
+BRIDGE_SETTING = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+NO_BRIDGE_NETFILTER = "it is not loaded; `modprobe br_netfilter` as root loads it"
 NO_IPVS = "generic netlink has no family IPVS"
 NO_LINK = ("Unknown device type", "Operation not supported")
 NO_ESP = ("Requested type not found", "Requested AEAD algorithm not found", "Protocol not supported", "not implemented")
@@ -145,6 +152,7 @@ KEY = "0x0102030405060708090a0b0c0d0e0f1011121314"
 TRIALS = (
     Trial("veth", "the cable of every container", _link("dn0", "veth", "peer", "name", "dn1"), NO_LINK),
     Trial("bridge", "docker0 and every network of that driver", _link("dn2", "bridge"), NO_LINK),
+    Trial("br_netfilter", "rules for what stays on one bridge", _bridge_netfilter, (NO_BRIDGE_NETFILTER,)),
     Trial("macvlan", "macvlan networks", _link("dn3", "macvlan", "mode", "bridge", parent="dn0"), NO_LINK),
     Trial("ipvlan", "ipvlan networks", _link("dn4", "ipvlan", parent="dn0"), NO_LINK),
     Trial("802.1Q", "networks on a VLAN", _link("dn5", "vlan", "id", "5", parent="dn0"), NO_LINK),

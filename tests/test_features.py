@@ -37,6 +37,15 @@ def test_only_the_kernels_own_no_is_a_no(name: str, said: str, state: str) -> No
     assert (found.state, found.detail) == (state, said)
 
 
+def test_br_netfilter_is_there_when_its_setting_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = tmp_path / "bridge-nf-call-iptables"
+    monkeypatch.setattr(features, "BRIDGE_SETTING", setting)
+    tried = trial("br_netfilter")
+    assert features._judge(tried, tried.attempt()).state == "no"
+    setting.touch()
+    assert features._judge(tried, tried.attempt()).state == "yes"
+
+
 def test_when_nothing_can_be_tried_all_is_unknown_with_the_reason() -> None:
     found = features.try_features(["unshare", "--no-such-option"])
     assert {feature.state for feature in found} == {"unknown"}

@@ -58,6 +58,13 @@ def test_loops_here_documents_and_continued_lines_are_one_command_each(place: Ho
 
 
 @pytest.mark.live
+def test_a_script_can_print_its_environment(place: Host) -> None:
+    steps = place.run("env\necho after").steps
+    assert "PATH=" in steps[0].stdout
+    assert [step.stdout for step in steps[1:]] == ["after\n"]
+
+
+@pytest.mark.live
 def test_the_first_command_that_fails_ends_the_script(place: Host) -> None:
     with pytest.raises(CommandError) as caught:
         place.run("echo one\nls /nowhere\necho two")

@@ -63,6 +63,7 @@ class Running:
 
     def __init__(self, machine: Machine, container: str, timeout: float | None, tell: Tell) -> None:
         self._token = secrets.token_hex(12)
+        self._mark = f"DNETKIT_RUN={secrets.token_hex(12)}"  # `env` prints it, so it is not the token
         self._tell = tell
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._container = container
@@ -73,7 +74,7 @@ class Running:
         os.set_blocking(self._alarm, False)
         command = ["bash", "--norc", "--noprofile"]
         if container:
-            command = ["docker", "exec", "-i", "-e", f"DNETKIT_RUN={self._token}", container, "sh"]
+            command = ["docker", "exec", "-i", "-e", self._mark, container, "sh"]
         self._process = machine.start(
             *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
         )
@@ -179,7 +180,7 @@ class Running:
     def _signal(self, number: signal.Signals) -> None:
         """Signal the script's processes; what stands between them and us ends when they have, or is killed too."""
         if self._container:
-            mark = f"DNETKIT_RUN={self._token}".encode()
+            mark = self._mark.encode()
             _signal_all(lambda entry: mark in (entry / "environ").read_bytes().split(b"\0"), number)
         else:
             _signal_all(lambda entry: _group_of(entry) == self._process.pid != int(entry.name), number)
