@@ -26,6 +26,7 @@ _VALUES: dict[str, Callable[..., facts.Value]] = {
     function.__name__: function
     for function in (
         facts.address_of,
+        facts.bridge_of,
         facts.gateway_of,
         facts.host_port_of,
         facts.index_of,

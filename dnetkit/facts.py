@@ -9,11 +9,12 @@ import re
 
 from dnetkit.errors import CheckFailed
 from dnetkit.failures import did_you_mean
-from dnetkit.model import Container, Link, Namespace, Snapshot
+from dnetkit.model import Container, Link, Namespace, Network, Snapshot
 
 __all__ = [
     "Value",
     "address_of",
+    "bridge_of",
     "container",
     "gateway_of",
     "host_port_of",
@@ -166,15 +167,27 @@ def namespace_of(snapshot: Snapshot, where: str) -> Value:
 
 def subnet_of(snapshot: Snapshot, name: str, on: str = "") -> Value:
     """The first IPv4 address pool of a Docker network, such as '172.17.0.0/16'."""
+    for subnet in _network(snapshot, name, on).subnets:
+        if ":" not in subnet.cidr:
+            return Value(subnet.cidr, f"the subnet of the network {name}")
+    raise CheckFailed(f"the network {name} has no IPv4 subnet")
+
+
+def bridge_of(snapshot: Snapshot, name: str, on: str = "") -> Value:
+    """The interface on the host that is the switch of a Docker network, such as 'docker0'."""
+    network = _network(snapshot, name, on)
+    if not network.bridge:
+        raise CheckFailed(f"the network {name} has no bridge: its driver is {network.driver}")
+    return Value(network.bridge, f"the bridge of the network {name}")
+
+
+def _network(snapshot: Snapshot, name: str, on: str) -> Network:
     network = snapshot.network(name, on)
     if network is None:
         must_be_read(snapshot, "docker")
         near = did_you_mean(name, [known.name for known in snapshot.networks])
         raise CheckFailed(f"there is no network {name}", near or "`docker network ls` lists the networks.")
-    for subnet in network.subnets:
-        if ":" not in subnet.cidr:
-            return Value(subnet.cidr, f"the subnet of the network {name}")
-    raise CheckFailed(f"the network {name} has no IPv4 subnet")
+    return network
 
 
 def host_port_of(snapshot: Snapshot, name: str, container_port: int, protocol: str = "tcp") -> Value:

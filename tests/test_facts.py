@@ -11,7 +11,12 @@ S = change_link(snapshot(), "host1/web", "eth0", peer_index=5, netnsid=0)
 S = dataclasses.replace(
     S,
     networks=(
-        Network("host1", "1", "bridge", "bridge", subnets=(Subnet("fd00::/64"), Subnet("172.17.0.0/16", "172.17.0.1"))),
+        Network(
+            *("host1", "1", "bridge", "bridge"),
+            subnets=(Subnet("fd00::/64"), Subnet("172.17.0.0/16", "172.17.0.1")),
+            bridge="docker0",
+        ),
+        Network("host1", "3", "none", "null"),
         Network("host1", "2", "six", "bridge", subnets=(Subnet("fd00:1::/64"),)),
     ),
 )
@@ -30,6 +35,7 @@ S = dataclasses.replace(
         (facts.gateway_of, ("web",), "172.17.0.1", "the gateway of web"),
         (facts.subnet_of, ("bridge",), "172.17.0.0/16", "the subnet of the network bridge"),
         (facts.host_port_of, ("web", 80), "8080", "the port of the host that leads to 80/tcp of web"),
+        (facts.bridge_of, ("bridge",), "docker0", "the bridge of the network bridge"),
     ],
 )
 def test_a_value_is_plain_text_that_knows_what_it_is(function, arguments, value, meaning):
@@ -57,6 +63,8 @@ def test_what_is_made_of_a_value_is_plain_text_again():
         (facts.host_port_of, ("web", 81), r"leads to 81/tcp of web \(published: 80/tcp\)"),
         (facts.host_port_of, ("web", 80, "udp"), "leads to 80/udp of web"),
         (facts.host_port_of, ("old", 80), "published: none"),
+        (facts.bridge_of, ("brigde",), "no network brigde"),
+        (facts.bridge_of, ("none",), "no bridge: its driver is null"),
         (facts.container, ("wbe",), "no container wbe"),
         (facts.namespace, ("wbe",), "no machine, container or namespace wbe"),
         (facts.namespace, ("old",), "not running"),
@@ -80,6 +88,7 @@ def test_a_near_name_is_offered():
         (facts.gateway_of, ("client",), "routes"),
         (facts.subnet_of, ("blue",), "the engine of host1"),
         (facts.host_port_of, ("web", 81), "the engine of host1"),
+        (facts.bridge_of, ("blue",), "the engine of host1"),
         (facts.container, ("db",), "the engine of host1"),
         (facts.namespace, ("db",), "the engine of host1"),
     ],
