@@ -38,12 +38,6 @@ def _deaf(container: str) -> Sabotage:
     return _file(container, "/etc/resolv.conf", "nobody")
 
 
-def _unmounted(container: str, path: str, after: str = "true") -> Sabotage:
-    """The file is the one of the image."""
-    inside = f"nsenter --target $(docker inspect -f '{{{{.State.Pid}}}}' {container}) --mount"
-    return Sabotage(f"{inside} umount {path}", f"docker restart -t 0 {container}\n{after}")
-
-
 def _renamed(container: str, wrong: str, right: str) -> Sabotage:
     inside = f"nsenter --target $(docker inspect -f '{{{{.State.Pid}}}}' {container}) --uts"
     return Sabotage(f"{inside} hostname {wrong}", f"{inside} hostname {right}")
@@ -59,6 +53,7 @@ def _rejected(chain: str, port: int) -> Sabotage:
     return Sabotage(f"iptables -I {rule}", f"iptables -D {rule}")
 
 
+_UMOUNT = "nsenter --target $(docker inspect -f '{{.State.Pid}}' web) --mount umount /etc/hosts"
 _EMPTY_LOG = "truncate -s 0 $(docker inspect -f '{{.LogPath}}' dns)"
 _HTTPD = "busybox httpd -f -p 80"
 _ADDRESS_OF_WEB = "$(docker inspect -f '{{.NetworkSettings.Networks.bridge.IPAddress}}' web)"
@@ -75,28 +70,22 @@ SABOTAGE: dict[str, Sabotage] = {
     f'prints("plain", "hostname", {_ID})': _remade("plain", "--hostname other busybox top", "busybox top"),
     'prints("web", "hostname", "www")': _renamed("web", "other", "www"),
     'prints("web", "grep www /etc/hosts", address_of("web"))': _file("web", "/etc/hosts", "192.0.2.9 www"),
-    'prints("web", "hostname other 2>&1 || true", "not permitted")': _remade(
-        "web", f"--cap-add SYS_ADMIN --hostname www {_HTTPD}", f"--hostname www {_HTTPD}"
-    ),
+    'reaches("web", "www")': _file("web", "/etc/hosts", "nothing"),
     'prints("plain", "ping -c 1 -W 1 www 2>&1 || true", "bad address")': _line("plain", "/etc/hosts", "127.0.0.1 www"),
-    'reaches("guest", "api")': _deaf("guest"),
     'reaches("guest", "backend")': _deaf("guest"),
-    'prints("guest", "nslookup -type=a api", address_of("api"))': stopped("api"),
     'prints("guest", "nslookup -type=a api", address_of("second"))': stopped("second"),
-    'prints("web", "mount", "on /etc/hosts type")': _unmounted(
-        "web", "/etc/hosts", "docker exec web sh -c 'echo \"# written on the host\" >> /etc/hosts'"
+    'prints("web", "mount", "on /etc/hosts type")': Sabotage(
+        _UMOUNT, "docker restart -t 0 web\ndocker exec web sh -c 'echo \"# written on the host\" >> /etc/hosts'"
     ),
     'prints("web", "cat /etc/hosts", "# written on the host")': _file("web", "/etc/hosts", "nothing"),
     'not_prints("host1", "docker diff web", "/etc/hosts")': Sabotage(
-        "nsenter --target $(docker inspect -f '{{.State.Pid}}' web) --mount umount /etc/hosts\n"
-        "docker exec web sh -c 'echo text > /etc/hosts'",
+        f"{_UMOUNT}\ndocker exec web sh -c 'echo text > /etc/hosts'",
         f"docker rm -f web\ndocker run -d --name web --hostname www {_HTTPD}",
     ),
     f'prints("plain", "cat /etc/resolv.conf", {_SERVER_OF_HOST})': _deaf("plain"),
     'prints("guest", "cat /etc/resolv.conf", "nameserver 127.0.0.11")': _deaf("guest"),
-    'reaches("guest", "client")': _deaf("guest"),
-    'prints("plain", "sed -i s/a/b/ /etc/hosts 2>&1 || true", "busy")': _unmounted("plain", "/etc/hosts"),
     'reaches("plain", "www")': _file("plain", "/etc/hosts", "nothing"),
+    'not_prints("host1", "docker run --rm edited cat /etc/hosts", "www")': MUTE_ENGINE,
     'not_prints("plain", "cat /etc/hosts", "www")': _line("plain", "/etc/hosts", "192.0.2.9 www"),
     'not_prints("plain", "cat /etc/resolv.conf", "timeout:1")': _line("plain", "/etc/resolv.conf", "options timeout:1"),
     'prints("host1", "docker inspect --format \'{{.HostConfig.ExtraHosts}}\' plain", "www:")': _remade(
@@ -122,8 +111,9 @@ SABOTAGE: dict[str, Sabotage] = {
     'prints("host1", "docker logs dns 2>&1", "files.corp.example from " + address_of("worker"))': _log_lost("worker"),
     'prints("asker", "nslookup -type=a api", "192.0.2.99")': _deaf("asker"),
     'prints("worker", "nslookup -type=a api", address_of("api"))': _deaf("worker"),
-    'not_prints("host1", "docker logs dns 2>&1", " api from " + address_of("worker"))': Sabotage(
-        "docker exec worker nslookup -type=a api $(hostname -i)", _EMPTY_LOG
+    'not_prints("host1", "docker logs dns 2>&1 | grep query", " api from " + address_of("worker"))': Sabotage(
+        "docker exec worker nslookup -type=a api $(hostname -i)",
+        _log_lost("worker").do + "\n" + _log_lost("worker").undo,
     ),
     'prints("short", "cat /etc/resolv.conf", "options timeout:1")': _deaf("short"),
     'reaches("short", "files")': _deaf("short"),
@@ -135,8 +125,6 @@ SABOTAGE: dict[str, Sabotage] = {
     ),
     f'prints("host1", "{_JOINED} busybox cat /etc/hosts", "www")': _file("web", "/etc/hosts", "nothing"),
     f'prints("host1", "{_JOINED} --dns 192.0.2.1 busybox true 2>&1 || true", "conflicting options")': MUTE_ENGINE,
-    f'prints("host1", "{_JOINED} --add-host db:192.0.2.10 busybox true 2>&1 || true", '
-    '"conflicting options")': MUTE_ENGINE,
     'prints("host1", "docker port pub 80/tcp", address_of("host1", "eth0"))': stopped("pub"),
     f'reaches("client", "host1", port={_PORT})': _rejected("FORWARD", 80),
     'prints("host1", "docker port pub", "127.0.0.1:9090")': stopped("pub"),
