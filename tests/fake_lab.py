@@ -108,7 +108,7 @@ def change_link(state: Snapshot, where: str, link: str, /, **fields: Any) -> Sna
 
 
 class FakeEngine:
-    """Keeps what was done to it in the lab's `ran`; an answer to 'engine stop' is an exception or a function of the lab."""
+    """Keeps what was done to it in the lab's `ran`; an answer to 'engine stop' is an exception or a function."""
 
     def __init__(self, lab: FakeLab, name: str) -> None:
         self.lab = lab
