@@ -1,4 +1,4 @@
-"""What <TAB> offers in a cell: hosts after %%host, running containers after %%container."""
+"""What <TAB> offers in a cell: hosts after %%host and %lab engine, running containers after %%container."""
 
 from __future__ import annotations
 
@@ -57,5 +57,6 @@ def _containers(state: Snapshot) -> list[str]:
 _PLACES: tuple[tuple[re.Pattern[str], Callable[[Snapshot], list[str]]], ...] = (
     (re.compile(r"%%host\s+(?P<word>[\w./-]*)"), _hosts),
     (re.compile(r"%%container\s+(?P<word>[\w./-]*)"), _containers),
+    (re.compile(r"%lab\s+engine\s+\w+\s+(?P<word>[\w./-]*)"), _hosts),
     (re.compile(r"%diagram\s.*--focus[\s=]+(?P<word>[\w./-]*)"), _all),
 )

@@ -72,9 +72,10 @@ _HINTS: tuple[tuple[re.Pattern[str], Hint], ...] = (
         lambda m: f"`docker ps -a` lists the containers; {m[1]} is not one of them.",
     ),
     (
-        re.compile(r"Cannot connect to the Docker daemon"),
+        re.compile(r"Cannot connect to the Docker daemon at unix:"),
         lambda _: (
-            "The engine of this machine is not running: `%lab log host1` shows its log, `%lab restart` starts afresh."
+            "The engine of this machine is not running: `%lab log host1` shows its log, `%lab engine start` starts it, "
+            "`%lab restart` begins afresh."
         ),
     ),
     (re.compile(r'Cannot find device "([^"]+)"'), lambda _: "`ip link` lists the interfaces of this machine."),

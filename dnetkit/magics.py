@@ -15,7 +15,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_
 
 from dnetkit import checks, completion, needs, options, views
 from dnetkit.cells import perform
-from dnetkit.errors import CheckFailed, CommandError, DnetkitError, LabError, UnknownMachine, UsageError
+from dnetkit.errors import CheckFailed, CommandError, DnetkitError, EngineError, LabError, UnknownMachine, UsageError
 from dnetkit.failures import did_you_mean
 from dnetkit.model import CommandResult, Snapshot
 from dnetkit.stage import Slot, can_redraw, show
@@ -68,7 +68,12 @@ class Workbench(Magics):
 
         %lab open [--hosts N] [--no-client] [--sandbox root|rootless|auto] [--images busybox,redis] [--engine VERSION]
         %lab status     %lab restart     %lab close     %lab log [agent|host1]
+        %lab engine start|stop|restart|kill [host1] [--expect-fail] [--no-diff]
         """
+        first, _, rest = line.strip().partition(" ")
+        if first == "engine":
+            self._engine(options.ENGINE.read(rest))
+            return
         asked = options.LAB.read(line)
         if asked.name and asked.action != "log":
             raise UsageError(f"%lab {asked.action} takes no name.", "Only `%lab log` does: %lab log host1")
@@ -126,6 +131,29 @@ class Workbench(Magics):
         text = f"Lab {self.current.id} is closed; nothing of it is left." if self.current else "No lab was open."
         self.close()
         show(views.message(text))
+
+    def _engine(self, asked: Namespace) -> None:
+        """Do to a host's engine what an init system does, and show what that changed."""
+        lab = self.need_lab()
+        name = self._host(asked.name)
+        self.changes = None
+        before = None if asked.no_diff else lab.snapshot()
+        began = time.monotonic()
+        try:
+            getattr(lab.hosts[name].engine, asked.action)()
+        except EngineError as error:
+            if not asked.expect_fail:
+                raise
+            show(views.engine_failed(error))
+        else:
+            if asked.expect_fail:
+                raise EngineError(
+                    f"The engine of {name} did {asked.action}, which was expected to fail.",
+                    f"`%lab log {name}` shows what it wrote.",
+                )
+            done = {"start": "runs", "stop": "has stopped", "restart": "was restarted and answers", "kill": "is killed"}
+            show(views.message(f"The engine of `{name}` {done[asked.action]} ({time.monotonic() - began:.1f} s)."))
+        self._compare(lab, before)
 
     def _any_lab(self) -> Lab:
         """The lab, even one that has ended: its log is what tells why."""

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from dnetkit.errors import UsageError
 
-__all__ = ["CELL", "CLIENT", "CONTAINER", "DIAGRAM", "DIFF", "LAB", "Parser", "check", "seconds"]
+__all__ = ["CELL", "CLIENT", "CONTAINER", "DIAGRAM", "DIFF", "ENGINE", "LAB", "Parser", "check", "seconds"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -93,7 +93,7 @@ CLIENT = _cell("%%client", "")
 CONTAINER = _cell("%%container", "NAME")
 
 LAB = Parser("%lab")
-LAB.add_argument("action", nargs="?", default="status", choices=["open", "status", "restart", "close", "log"])
+LAB.add_argument("action", nargs="?", default="status", choices=["open", "status", "restart", "close", "log", "engine"])
 LAB.add_argument("name", nargs="?", metavar="agent|host1")
 LAB.add_argument("--hosts", type=_between(1, 50), metavar="N")
 LAB.add_argument("--no-client", action="store_true")
@@ -101,6 +101,12 @@ LAB.add_argument("--sandbox", choices=["root", "rootless", "auto"])
 LAB.add_argument("--images", type=_names, metavar="busybox,redis")
 LAB.add_argument("--engine", metavar="VERSION")
 LAB.add_argument("--lines", type=_between(1, 100_000), default=50, metavar="N")
+
+ENGINE = Parser("%lab engine")
+ENGINE.add_argument("action", choices=["start", "stop", "restart", "kill"])
+ENGINE.add_argument("name", nargs="?", metavar="HOST")
+ENGINE.add_argument("--expect-fail", action="store_true")
+ENGINE.add_argument("--no-diff", action="store_true")
 
 DIAGRAM = Parser("%diagram")
 # Which there are, `diagram` itself knows and says.

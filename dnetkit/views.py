@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from dnetkit.display import Html, View, escape, joined, listed, signed, table, tag
+from dnetkit.errors import EngineError
 from dnetkit.exercises import Exercise, Verdict
 from dnetkit.model import Link, Snapshot, Unavailable
 from dnetkit.prose import inline, prose
@@ -14,6 +15,7 @@ from dnetkit.work import Report
 __all__ = [
     "LabLike",
     "advice",
+    "engine_failed",
     "log",
     "message",
     "problem",
@@ -35,6 +37,12 @@ def message(text: str) -> View:
 def problem(text: str) -> View:
     """What went wrong, where an exception would not be seen."""
     return View(text, tag("div", prose(text), class_="dnk-removed"))
+
+
+def engine_failed(error: EngineError) -> View:
+    """An engine that did not start, as was expected: its own words."""
+    head = f"{error.message} (as expected)"
+    return View(f"{head}\n{error.log}", joined([tag("p", head, class_="dnk-removed"), tag("pre", error.log)]))
 
 
 def working(report: Report) -> View:

@@ -110,12 +110,45 @@ def change_link(state: Snapshot, where: str, link: str, /, **fields: Any) -> Sna
     return change_namespace(state, space.name, links=links)
 
 
+class FakeEngine:
+    """Keeps what was done to it in the lab's `ran`; an answer to 'engine stop' is an exception or a function."""
+
+    def __init__(self, lab: FakeLab, name: str) -> None:
+        self.lab = lab
+        self.name = name
+
+    def start(self) -> None:
+        """Start it."""
+        self._do("start")
+
+    def stop(self) -> None:
+        """Stop it."""
+        self._do("stop")
+
+    def restart(self) -> None:
+        """Stop and start it."""
+        self._do("restart")
+
+    def kill(self) -> None:
+        """Kill it."""
+        self._do("kill")
+
+    def _do(self, action: str) -> None:
+        self.lab.ran.append((self.name, f"engine {action}", 0.0))
+        answer = self.lab.answers.get(f"engine {action}")
+        if isinstance(answer, BaseException):
+            raise answer
+        if answer is not None:
+            answer(self.lab)
+
+
 class FakeMachine:
     """Runs each line of a script by looking it up in the lab's `answers`; an unknown line succeeds in silence."""
 
     def __init__(self, lab: FakeLab, name: str) -> None:
         self.lab = lab
         self.name = name
+        self.engine = FakeEngine(lab, name)
 
     def run(
         self,

@@ -8,6 +8,7 @@ import pytest
     [
         ("%%host ", ["host1"]),
         ("%%host h", ["host1"]),
+        ("%lab engine restart ", ["host1"]),
         ("%%container ", ["same", "web"]),  # 'old' does not run
         ("%%container w", ["web"]),
         ("%%exercise veth-pair\nip link\n%%container we", ["web"]),

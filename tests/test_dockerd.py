@@ -90,6 +90,41 @@ def test_an_engine_that_cannot_start_says_why_with_the_end_of_its_log(host: Lab)
 
 
 @pytest.mark.live
+def test_of_its_log_only_what_belongs_to_the_start_that_failed_is_shown(host: Lab) -> None:
+    """Else an older mistake would be taken for the one of now."""
+    for mistake in ("first-mistake", "second-mistake"):
+        host.host.engine.stop()
+        host.host.run(f"echo '{{\"{mistake}\": 1}}' > /etc/docker/daemon.json")
+        with pytest.raises(EngineError) as caught:
+            host.host.engine.start()
+        assert mistake in caught.value.log
+    assert "first-mistake" not in caught.value.log
+    assert "first-mistake" in host.log("host1")
+    host.host.run("rm /etc/docker/daemon.json")
+    host.host.engine.start()
+
+
+@pytest.mark.live
+def test_options_are_added_where_debian_has_them(host: Lab) -> None:
+    host.host.run("echo '# DOCKER_OPTS=--no' > /etc/default/docker")
+    host.host.run("echo 'DOCKER_OPTS=\"--label place=there -H tcp://127.0.0.1:2375\"' >> /etc/default/docker")
+    host.host.run("""echo '{"tls": false}' > /etc/docker/daemon.json""")
+    host.host.engine.restart()
+    assert host.host.run("docker -H tcp://127.0.0.1:2375 info --format '{{.Labels}}'").stdout == "[place=there]\n"
+    host.host.run("echo 'DOCKER_OPTS=\"' > /etc/default/docker")
+    host.host.engine.stop()
+    with pytest.raises(EngineError, match="/etc/default/docker: No closing quotation"):
+        host.host.engine.start()
+    host.host.run("rm /etc/default/docker /etc/docker/daemon.json")
+    host.host.engine.start()
+
+
+@pytest.mark.live
+def test_what_this_machines_own_engine_is_started_with_is_not_there(host: Lab) -> None:
+    assert host.host.run("ls /etc/default").stdout.split() == sorted(set(os.listdir("/etc/default")) - {"docker"})
+
+
+@pytest.mark.live
 def test_settings_in_the_usual_place_count(host: Lab) -> None:
     host.host.run("""echo '{"labels": ["place=here"]}' > /etc/docker/daemon.json""")
     host.host.engine.restart()

@@ -16,6 +16,7 @@ LINES = [
     "%diff",
     "%counters",
     "%check ports('host1', 'docker0', 1)",
+    "%lab engine restart",
     "%lab restart",
     "%lab log",
 ]
@@ -161,6 +162,53 @@ def test_log_shows_the_end_of_a_log_even_when_the_lab_has_ended(opened):
     assert "the last 50 lines of agent <log>" in opened.run("%lab log").plain
     opened.lab.close()
     assert "the last 200 lines of host1 <log>" in opened.run("%lab log host1 --lines 200").plain
+
+
+BROKEN = errors.EngineError("The engine did not start.", "See its log.", "daemon.json: invalid <character>")
+
+
+@pytest.mark.parametrize("action", ["start", "stop", "restart", "kill"])
+def test_an_engine_is_a_service(opened, action):
+    shown = opened.run(f"%lab engine {action}")
+    assert opened.lab.ran == [("host1", f"engine {action}", 0.0)]
+    assert shown.plain.startswith("The engine of `host1` ")
+    assert opened.lab.alive
+
+
+def test_what_a_restart_of_an_engine_changed_is_told(opened):
+    opened.answers["engine restart"] = take_down
+    assert "veth5" in opened.run("%lab engine restart host1").plain
+    assert "veth5" in opened.run("%diff").plain
+    opened.lab.state = fake_lab.snapshot()
+    assert "veth5" not in opened.run("%lab engine restart host1 --no-diff").plain
+
+
+def test_an_engine_that_does_not_start_is_an_error_with_its_own_words(opened):
+    opened.answers["engine restart"] = BROKEN
+    shown = opened.run("%lab engine restart")
+    assert shown.error is BROKEN
+    assert "daemon.json: invalid <character>" in shown.trace
+
+
+def test_an_engine_that_is_expected_not_to_start_shows_its_words_and_the_notebook_goes_on(opened):
+    opened.answers["engine restart"] = BROKEN
+    shown = opened.run("%lab engine restart --expect-fail")
+    assert shown.error is None
+    assert "The engine did not start. (as expected)\ndaemon.json: invalid <character>" in shown.plain
+    assert "invalid &lt;character&gt;" in shown.html
+
+
+def test_an_engine_that_starts_though_it_was_not_to_is_an_error(opened):
+    shown = opened.run("%lab engine start --expect-fail")
+    assert isinstance(shown.error, errors.EngineError)
+    assert "was expected to fail" in shown.trace
+
+
+@pytest.mark.parametrize("name", ["client", "host9"])
+def test_what_has_no_engine_is_named(opened, name):
+    shown = opened.run(f"%lab engine restart {name}")
+    assert isinstance(shown.error, errors.UnknownMachine)
+    assert not opened.lab.ran
 
 
 def test_only_log_takes_a_name(opened):

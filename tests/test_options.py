@@ -54,6 +54,19 @@ def test_the_lab_line():
     assert options.LAB.read("log host1 --lines 500").lines == 500
 
 
+def test_the_line_about_an_engine():
+    asked = options.ENGINE.read("restart host2 --expect-fail --no-diff")
+    assert (asked.action, asked.name, asked.expect_fail, asked.no_diff) == ("restart", "host2", True, True)
+    asked = options.ENGINE.read("stop")
+    assert (asked.name, asked.expect_fail, asked.no_diff) == (None, False, False)
+
+
+@pytest.mark.parametrize("wrong", ["", "reload", "restart host1 host2"])
+def test_the_line_about_an_engine_with_mistakes(wrong):
+    with pytest.raises(UsageError, match=r"^%lab engine: "):
+        options.ENGINE.read(wrong)
+
+
 @pytest.mark.parametrize(
     "wrong", ["begin", "open --hosts 0", "open --hosts 51", "open --hosts x", "open --sandbox uml"]
 )

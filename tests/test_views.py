@@ -6,6 +6,7 @@ from fake_notebook import text_of
 
 from dnetkit import views
 from dnetkit.claims import CheckResult
+from dnetkit.errors import EngineError
 from dnetkit.exercises import Exercise, Verdict
 from dnetkit.model import Unavailable
 from dnetkit.work import Report, Task
@@ -27,6 +28,7 @@ def both(view):
     [
         views.message(EVIL),
         views.problem(EVIL),
+        views.engine_failed(EngineError(EVIL, "", EVIL)),
         views.log(EVIL),
         views.task(dataclasses.replace(EXERCISE, title=EVIL, task=EVIL)),
         views.solution(dataclasses.replace(EXERCISE, solution=EVIL)),

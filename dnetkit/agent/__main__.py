@@ -207,7 +207,9 @@ class Agent:
             yield
         except OSError as error:
             with contextlib.suppress(OSError):
-                raise Refused("engine", f"{engine.machine.name}: {error}", log=engine.log(20)) from error
+                raise Refused(
+                    "engine", f"{engine.machine.name}: {error}", log=engine.log(20, this_time=True)
+                ) from error
             raise Refused("engine", f"{engine.machine.name}: {error}") from error
 
 

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import select
+import shlex
 import signal
 import socket
 import subprocess
@@ -17,10 +18,13 @@ from typing import Any
 from dnetkit.agent import rootlesskit
 from dnetkit.agent.machines import Machine
 
-__all__ = ["SOCKET", "Conversation", "Engine", "NotThere", "wait_until"]
+__all__ = ["OPTIONS", "SOCKET", "Conversation", "Engine", "NotThere", "wait_until"]
 
 SOCKET = "/run/docker.sock"
 """Where an engine listens, inside its machine."""
+
+OPTIONS = "/etc/default/docker"
+"""Where a learner adds to its command line, with DOCKER_OPTS="...": what Debian's unit of the engine reads too."""
 
 _INIT = "/usr/bin/tini-static"  # what `docker run --init` puts first; Debian's engine brings none along
 _LOG = "/run/dockerd.log"
@@ -87,6 +91,7 @@ class Engine:
         self.version = ""
         self._config = config
         self._process: subprocess.Popen[bytes] | None = None
+        self._began = 0  # where in its log the last start is
 
     @property
     def running(self) -> bool:
@@ -94,7 +99,7 @@ class Engine:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start dockerd; returns at once, `wait` waits. An engine that runs is left alone."""
+        """Start dockerd; returns at once, `wait` waits. An engine that runs is left alone. Raises OSError."""
         if self.running:
             return
         config = self._config
@@ -126,7 +131,9 @@ class Engine:
         else:
             command += ["--exec-opt", "native.cgroupdriver=cgroupfs"]
             command += ["--cgroup-parent", f"/{config['cgroup']}/{self.machine.name}"]
+        command += self._options()
         with open(self.machine.path(_LOG), "ab") as log:
+            self._began = log.tell()
             self._process = subprocess.Popen(
                 self.machine.enter(*command),
                 env=environment,
@@ -173,10 +180,22 @@ class Engine:
         """A connection for several questions in a row."""
         return Conversation(self.machine.path(SOCKET))
 
-    def log(self, lines: int) -> str:
-        """The last lines of what dockerd wrote."""
-        text = Path(self.machine.path(_LOG)).read_text(encoding="utf-8", errors="replace")
-        return "\n".join(text.splitlines()[-lines:])
+    def log(self, lines: int, *, this_time: bool = False) -> str:
+        """The last lines of what dockerd wrote; with this_time, since it was started last."""
+        data = Path(self.machine.path(_LOG)).read_bytes()[self._began if this_time else 0 :]
+        return "\n".join(data.decode(errors="replace").splitlines()[-lines:])
+
+    def _options(self) -> list[str]:
+        """The words of DOCKER_OPTS in the machine's file of options."""
+        try:
+            text = Path(self.machine.path(OPTIONS)).read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return []
+        try:
+            words = [word.partition("=") for word in shlex.split(text, comments=True)]
+        except ValueError as error:
+            raise OSError(f"{OPTIONS}: {error}") from error
+        return [option for name, _, value in words if name == "DOCKER_OPTS" for option in value.split()]
 
     def _link(self, target: str, name: str) -> None:
         path = self.machine.path(name)

@@ -91,6 +91,7 @@ def _etc(name: str, addresses: dict[str, str]) -> None:
     layers = [f"{BASE}/etc/{layer}" for layer in ("upper", "work")]
     for layer in layers:
         os.makedirs(layer)
+    os.mkdir(f"{layers[0]}/default")  # without root, only a directory of its own can be written in
     options = f"lowerdir=/etc,upperdir={layers[0]},workdir={layers[1]}"
     try:
         try:
@@ -104,6 +105,7 @@ def _etc(name: str, addresses: dict[str, str]) -> None:
         _tmpfs("/etc/docker")
     else:
         os.mkdir("/etc/docker")
+    Path("/etc/default/docker").unlink(missing_ok=True)  # what this machine's own engine is started with
     write_hosts(addresses)
     resolver = (
         f"# a lab has no way out: this one knows its machines, and no other name\nnameserver {nameserver.ADDRESS}\n"
