@@ -15,7 +15,7 @@ _FRIEND = 'rule("host1", "filter", "DOCKER", target="ACCEPT", contains=(address_
 
 
 def _file(container: str, name: str, filtered: str) -> Sabotage:
-    """A file in /etc, which the engine mounts there and nothing can be renamed to, holds what a command leaves of it."""
+    """A file in /etc holds what a command leaves of it; the engine mounts it there, so nothing can be renamed to it."""
     return Sabotage(
         f"docker exec {container} sh -c 'cp /etc/{name} /tmp/{name}; {filtered} /tmp/{name} > /etc/{name}'",
         f"docker exec {container} sh -c 'cat /tmp/{name} > /etc/{name}'",
