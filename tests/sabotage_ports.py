@@ -133,7 +133,11 @@ SABOTAGE: dict[str, Sabotage] = {
         "iptables-save > /tmp/rules\niptables -t raw -F\niptables -I FORWARD -j ACCEPT", "iptables-restore /tmp/rules"
     ),
     'reaches("guest", "198.51.100.11", port=8080)': _refused("INPUT", 8080),
-    'prints("host1", "docker port fresh 80", ":4000")': stopped("fresh"),
+    'prints("host1", "awk \'$1 <= " + host_port_of("any", 80) + " && $2 >= " + host_port_of("any", 80) + '
+    '" {print \\"in the range\\"}\' /proc/sys/net/ipv4/ip_local_port_range", "in the range")': Sabotage(
+        "cat /proc/sys/net/ipv4/ip_local_port_range > /tmp/range\nsysctl -w net.ipv4.ip_local_port_range='50000 50009'",
+        'sysctl -w net.ipv4.ip_local_port_range="$(cat /tmp/range)"',
+    ),
 }
 
 SELDOM: dict[str, tuple[str, ...]] = {}
