@@ -95,7 +95,7 @@ SABOTAGE: dict[str, Sabotage] = {
     'prints("host1", "docker inspect --format \'{{.HostConfig.Links}}\' web", "/mysql01:/web/db")': MUTE_ENGINE,
     f'{_FRIEND}address_of("site"), "--dport 80"))': _NO_RULE,
     'reaches("friend", "pages", port=80)': _no_line("friend", "pages"),
-    'not_reaches("other", address_of("site"), port=80)': _LET_THROUGH,
+    'not_reaches("other", address_of("site"))': _LET_THROUGH,
     'prints("friend", "grep -w pages /etc/hosts", address_of("site"))': _no_line("friend", "pages"),
     f'{_FRIEND}address_of("thief"), "--dport 80"))': _NO_RULE,
     'not_reaches("friend", "pages", port=80)': _LET_THROUGH,
