@@ -96,7 +96,9 @@ SABOTAGE: dict[str, Sabotage] = {
     ),
     'reaches("shop", "redis.mynet")': _deaf("shop"),
     'reaches("redis", "shop")': _deaf("redis"),
-    'prints("client", "curl -s http://host1:8080/", "Redis by the name redis at " + address_of("redis"))': _deaf("shop"),
+    'prints("client", "curl -s http://host1:8080/", "Redis by the name redis at " + address_of("redis"))': _deaf(
+        "shop"
+    ),
     'not_reaches("client", "host1", port=6379)': _server(6379),
     'differ(address_of("redis"), old)': Sabotage(
         "docker stop -t 0 lodger redis\ndocker start redis",
@@ -113,7 +115,9 @@ SABOTAGE: dict[str, Sabotage] = {
         Sabotage(_inside("shop", "iptables -t nat -Z DOCKER_OUTPUT"), "docker exec shop nslookup redis")
     ),
     'rule("shop", "nat", "DOCKER_POSTROUTING", target="SNAT", contains=("127.0.0.11", "udp"))': Sabotage(
-        _inside("shop", "iptables-save -t nat > /tmp/rules") + "\n" + _inside("shop", "iptables -t nat -F DOCKER_POSTROUTING"),
+        _inside("shop", "iptables-save -t nat > /tmp/rules")
+        + "\n"
+        + _inside("shop", "iptables -t nat -F DOCKER_POSTROUTING"),
         _inside("shop", "iptables-restore /tmp/rules"),
     ),
     'prints("host1", "cat /tmp/frozen", "no answer")': Sabotage(_LOOK_UP, "echo no answer > /tmp/frozen"),
