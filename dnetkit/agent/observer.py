@@ -7,6 +7,7 @@ together. Then the pass is taken again, and what still changes in the last one i
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,8 @@ from dnetkit.model import Machine as MachineState
 __all__ = ["Observer"]
 
 _PASSES = 4
+_OF_OVERLAY = re.compile(r"/(lb_|\d+-)([a-z0-9]{9,10})$")
+"""The file of what an engine keeps for an overlay network; it ends with the beginning of the network's id."""
 
 Oddity = tuple[str, str, str]
 """What does not fit: 'container', 'namespace' or 'link'; the machine or namespace; the name."""
@@ -41,6 +44,7 @@ class Observer:
         self._engines = engines
         self._memory: dict[type, Any] = {}
         self._sandboxes: dict[tuple[str, str], str] = {}  # the container of each, for when an engine does not answer
+        self._overlays: dict[tuple[str, str], str] = {}  # by machine and the beginning of its id: the network's name
 
     def take(self, lab: str) -> Snapshot:
         """One snapshot of the whole lab."""
@@ -112,7 +116,19 @@ class Observer:
                 _call(one, self._sandboxes[machine, path])
         kept = {key: name for key, name in self._sandboxes.items() if key[0] not in docker.answers}
         self._sandboxes = kept | {(one.machine, one.path): one.container for one in docker.sandboxes}
+        self._name_overlays(located, docker)
         return odd
+
+    def _name_overlays(self, located: Sequence[Located], docker: DockerState) -> None:
+        """Call what an engine keeps for its overlay networks after those; as before when it does not answer."""
+        known = docker.overlays
+        self._overlays = {key: name for key, name in self._overlays.items() if key[0] not in docker.answers} | known
+        for one in located:
+            found = _OF_OVERLAY.search(one.path) if one.place.kind == "engine" else None
+            name = self._overlays.get((one.place.machine, found[2])) if found else None
+            if found and name:
+                what = "balancer" if found[1] == "lb_" else "overlay"
+                one.place.name = f"{one.place.machine}/{what}:{name}"
 
     def _machine(self, machine: Machine, docker: DockerState, missing: list[Unavailable]) -> MachineState:
         engine = self._engines.get(machine.name)
@@ -143,7 +159,7 @@ def _named(one: Located, space: Namespace, processes: Processes) -> Namespace:
     keepers: tuple[Process, ...] = ()
     if place.kind == "unnamed":
         keepers = tuple(sorted(processes.tell(entry) for entry in processes if entry.network == place.inode))
-    return replace(space, name=place.name, kind=place.kind, sockets=held, processes=keepers)
+    return replace(space, name=place.name, kind=place.kind, sockets=held, processes=keepers, path=one.path)
 
 
 def _without(snapshot: Snapshot, odd: frozenset[Oddity]) -> Snapshot:

@@ -28,10 +28,10 @@ def direction(scene: Scene) -> str:
 def _down(scene: Scene, box: MachineBox) -> float:
     """The width of a machine when what is in it stands side by side."""
     racks = scene.racks(box)
-    racked = {space.name for spaces in racks.values() for space in spaces}
+    racked = {space.name for rack in racks for space in rack.spaces}
     single = [space for space in box.spaces if space is not box.own and space.name not in racked]
     below = sum(_space(space, scene) + _GAP for space in single if not space.bridges)
-    below += sum(2 * max(_space(space, scene) for space in spaces) + _GAP for spaces in racks.values())
+    below += sum(2 * max(_space(space, scene) for space in rack.spaces) + _GAP for rack in racks)
     bridges = sum(_bridge(one, scene) + _GAP for space in box.spaces for one in space.bridges)
     bridges += sum(len(one.network.name) * _BOLD + 40 + _GAP for one in box.networks)
     return max(below, bridges, _space(box.own, scene) if box.own else 0) + _GAP

@@ -80,6 +80,7 @@ def bridge(shown: Bridge, scene: Scene, direction: str) -> Label:
         title.append(text(interface.trouble, HEADING, SMALL))
     if scene.detail == "brief":
         title.append(text(counted(len(shown.ports) + shown.hidden, "port"), HEADING, SMALL))
+        title += [text(f"vxlan {port.link.parameter('id')}", HEADING, SMALL) for port in shown.ports if _tunnels(port)]
     ports = [
         cell(_interface(port, scene.detail), port=port_id(port.link.name), cellpadding=4, **_edge(port.mark))
         for port in shown.ports
@@ -88,6 +89,10 @@ def bridge(shown: Bridge, scene: Scene, direction: str) -> Label:
     if shown.hidden and scene.detail != "brief":
         ports.append(cell(small(counted(shown.hidden, "more port")), cellpadding=3))
     return _switch(lines(*title), ports, "bridge", direction, shown.mark)
+
+
+def _tunnels(port: Interface) -> bool:
+    return port.link.kind == "vxlan" and port.mark != "removed"
 
 
 def _in_heading(address: str, mark: str, whole: str) -> Label:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,10 @@ _GETLINK, _GETADDR, _GETNSID = 18, 22, 90
 SCOPES = {0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere"}
 _STATES = ("UNKNOWN", "NOTPRESENT", "DOWN", "LOWERLAYERDOWN", "TESTING", "DORMANT", "UP")
 _LOOPBACK = 772  # ARPHRD_LOOPBACK
+
+# Of these the kernel says the index of the other end or of the link below, in the namespace where that is. Of any other
+# kind (vxlan, ifb) it says its own index, which means nothing there.
+_LED = frozenset({"veth", "netkit", "vxcan", "macvlan", "macvtap", "ipvlan", "ipvtap", "vlan", "macsec", "hsr"})
 
 _UP, _RUNNING = 0x1, 0x40
 _FLAGS = (
@@ -79,10 +83,10 @@ def _link(place: Place, index: int, hardware: int, flags: int, found: Attributes
         state=_STATES[state] if state < len(_STATES) else str(state),
         master=place.name_of(number(found, 10)) or None,
         # Both ends of a pair can have one number, each in its namespace; without a namespace id it is the link itself.
-        peer_index=below if below and (37 in found or below != index) else None,
+        peer_index=below if below and (below != index or (37 in found and kind in _LED)) else None,
         netnsid=struct.unpack("=i", found[37])[0] if 37 in found else None,
         parameters=tuple(
-            (key, place.name_of(int(value)) if key == "link" else value)
+            (key, (f"if{value}" if 37 in found else place.name_of(int(value))) if key == "link" else value)
             for key, value in parameters(kind, nested(info.get(2, b"")))
         ),
         flags=(
@@ -181,9 +185,13 @@ def join(places: Sequence[Place], spaces: Sequence[Namespace]) -> tuple[list[Nam
         numbers = _Numbers(places, here)
         made = []
         for link in space.links:
-            below = link.peer_index or _below(space, link)
-            there = None if not below else here if link.netnsid is None else numbers.place_of(link.netnsid)
-            if below is None or there is None:
+            there = here if link.netnsid is None else numbers.place_of(link.netnsid)
+            below = link.peer_index or (_below(link, by_index[there]) if there is not None else None)
+            if there is not None and there != here and link.kind not in _LED:
+                found = by_index[there].get(below) if below else None
+                parent = LinkRef(spaces[there].name, found.name, found.index) if found else None
+                made.append(replace(link, underlay=spaces[there].name, parent=parent))
+            elif below is None or there is None:
                 made.append(link)
             elif below not in by_index[there]:
                 made.append(link)
@@ -196,10 +204,12 @@ def join(places: Sequence[Place], spaces: Sequence[Namespace]) -> tuple[list[Nam
     return joined, dangling
 
 
-def _below(space: Namespace, link: Link) -> int | None:
+def _below(link: Link, there: Mapping[int, Link]) -> int | None:
     """The index of the link that a tunnel is bound to, which the kernel gives as one of its parameters only."""
-    named = space.link(link.parameter("link")) if link.netnsid is None and link.parameters else None
-    return named.index if named is not None else None
+    bound = link.parameter("link") if link.parameters else ""
+    if link.netnsid is not None:
+        return int(bound.removeprefix("if") or 0) or None
+    return next((index for index, other in there.items() if other.name == bound), None) if bound else None
 
 
 class _Numbers:
