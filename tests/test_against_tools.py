@@ -534,15 +534,13 @@ def element(item: Any) -> str:
     if not isinstance(item, dict):
         return f'"{item}"' if isinstance(item, str) and item[:3] in ("doc", "br-") else str(item)
     (kind, value), *_ = item.items()
-    if kind == "prefix":
-        return f"{value['addr']}/{value['len']}"
-    if kind == "range":
-        return "-".join(map(str, value))
-    if kind == "concat":
-        return " . ".join(map(element, value))
-    if kind == "elem":
-        return element(value["val"])
-    return f"{kind} {value['target']}" if value else kind
+    written = {
+        "prefix": lambda: f"{value['addr']}/{value['len']}",
+        "range": lambda: "-".join(map(str, value)),
+        "concat": lambda: " . ".join(map(element, value)),
+        "elem": lambda: element(value["val"]),
+    }
+    return written[kind]() if kind in written else f"{kind} {value['target']}" if value else str(kind)
 
 
 def test_a_table_as_engine_29_makes_it_is_told_faithfully(lab: Lab) -> None:

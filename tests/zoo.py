@@ -97,7 +97,10 @@ table ip docker-bridges {
         type ifname : verdict
         elements = { "docker0" : jump filter-forward-in__docker0, "br-app" : drop }
     }
-    map nat-postrouting-out-jumps { type ifname : verdict; elements = { "docker0" : jump nat-postrouting-out__docker0 }; }
+    map nat-postrouting-out-jumps {
+        type ifname : verdict
+        elements = { "docker0" : jump nat-postrouting-out__docker0 }
+    }
     set ports { type inet_proto . inet_service; elements = { tcp . 80, udp . 53 }; }
     chain filter-FORWARD {
         type filter hook forward priority filter; policy accept;

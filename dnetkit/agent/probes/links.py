@@ -65,7 +65,6 @@ def links(place: Place) -> dict[str, Any]:
 def _link(place: Place, index: int, hardware: int, flags: int, found: Attributes) -> Link:
     info = nested(found.get(18, b""))
     kind = text(info, 1) or ("loopback" if hardware == _LOOPBACK else "ether")
-    state = number(found, 16)
     below = number(found, 5)
     name = text(found, 3)
     up_below = below in (0, index) or below in place.up
@@ -80,7 +79,7 @@ def _link(place: Place, index: int, hardware: int, flags: int, found: Attributes
         mac=mac(found.get(1, b"")),
         mtu=number(found, 4),
         up=bool(flags & _UP),
-        state=_STATES[state] if state < len(_STATES) else str(state),
+        state=_state(kind, flags, found),
         master=place.name_of(number(found, 10)) or None,
         # Both ends of a pair can have one number, each in its namespace; without a namespace id it is the link itself.
         peer_index=below if below and (below != index or (37 in found and kind in _LED)) else None,
@@ -104,6 +103,19 @@ def _link(place: Place, index: int, hardware: int, flags: int, found: Attributes
         port=_port(nested(info.get(5, b""))) if text(info, 4) == "bridge" else None,
         statistics=_statistics(found),
     )
+
+
+def _state(kind: str, flags: int, found: Attributes) -> str:
+    """The operational state (RFC 2863).
+
+    For a bridge whose last port went, the kernel changes it up to a second later, when it tells everyone (linkwatch).
+    Whether the bridge has a carrier, which the state follows from, is right at once.
+    """
+    state, carrier = number(found, 16), found.get(33)
+    said = _STATES[state] if state < len(_STATES) else str(state)
+    if kind == "bridge" and flags & _UP and said in ("UP", "DOWN") and carrier and not number(found, 17):
+        return "UP" if carrier[0] else "DOWN"
+    return said
 
 
 def _words(value: int, table: Iterable[tuple[int, str]]) -> tuple[str, ...]:
