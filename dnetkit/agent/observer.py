@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -23,7 +23,7 @@ from dnetkit.agent.probes.files import MACHINE_FILES, read_files
 from dnetkit.agent.probes.links import join
 from dnetkit.agent.probes.processes import Processes
 from dnetkit.agent.probes.spaces import Located, find
-from dnetkit.model import File, Namespace, Process, Snapshot, Unavailable
+from dnetkit.model import Endpoint, File, LinkRef, Namespace, Process, Snapshot, Unavailable
 from dnetkit.model import Machine as MachineState
 
 __all__ = ["Observer"]
@@ -167,11 +167,7 @@ def _without(snapshot: Snapshot, odd: frozenset[Oddity]) -> Snapshot:
     containers = {(where, name) for kind, where, name in odd if kind == "container"}
     spaces = {name for kind, _, name in odd if kind == "namespace"} | {f"{where}/{name}" for where, name in containers}
     links = {(where, name) for kind, where, name in odd if kind == "link"}
-    left = [
-        replace(space, links=tuple(link for link in space.links if (space.name, link.name) not in links))
-        for space in snapshot.namespaces
-        if space.name not in spaces
-    ]
+    left = [_space_without(space, spaces, links) for space in snapshot.namespaces if space.name not in spaces]
     said = [
         Unavailable(f"{kind} {name} of {where}", "it came, went or changed while the snapshot was taken")
         for kind, where, name in sorted(odd)
@@ -179,6 +175,37 @@ def _without(snapshot: Snapshot, odd: frozenset[Oddity]) -> Snapshot:
     return replace(
         snapshot,
         namespaces=tuple(left),
-        containers=tuple(one for one in snapshot.containers if (one.machine, one.name) not in containers),
+        networks=tuple(replace(one, link=_kept(one.link, spaces, links)) for one in snapshot.networks),
+        containers=tuple(
+            replace(one, endpoints=tuple(_endpoint_without(end, spaces, links) for end in one.endpoints))
+            for one in snapshot.containers
+            if (one.machine, one.name) not in containers
+        ),
         unavailable=(*snapshot.unavailable, *said),
     )
+
+
+def _kept(ref: LinkRef | None, spaces: Set[str], links: Set[tuple[str, str]]) -> LinkRef | None:
+    """A reference, unless it points at something that is left out."""
+    gone = ref is not None and (ref.namespace in spaces or (ref.namespace, ref.name) in links)
+    return None if gone else ref
+
+
+def _space_without(space: Namespace, spaces: Set[str], links: Set[tuple[str, str]]) -> Namespace:
+    """A namespace without the links that are left out, nor anything that belongs to them or points at them."""
+    kept = tuple(
+        replace(one, peer=_kept(one.peer, spaces, links), parent=_kept(one.parent, spaces, links))
+        for one in space.links
+        if (space.name, one.name) not in links
+    )
+    devices = {name for where, name in links if where == space.name}
+    parts = {
+        name: tuple(one for one in getattr(space, name) if one.device not in devices)
+        for name in ("routes", "neighbours", "forwarding", "memberships")
+        if devices
+    }
+    return replace(space, links=kept, **parts)
+
+
+def _endpoint_without(end: Endpoint, spaces: Set[str], links: Set[tuple[str, str]]) -> Endpoint:
+    return replace(end, link=_kept(end.link, spaces, links), host_link=_kept(end.host_link, spaces, links))

@@ -260,6 +260,8 @@ def new_networks(untold: Untold) -> Iterator[Group]:
         addresses = [other.after.cidr for other in mine if other.subject == "address"]
         pools = ", ".join(subnet.cidr for subnet in one.subnets)
         what = f": new bridge {' '.join([one.bridge, *addresses])}" if bridged else f": {pools}" if pools else ""
+        if one.driver in ("macvlan", "ipvlan") and one.link is not None:
+            what += f", on {one.link.name}"
         on = untold.place(one.machine, "on")
         yield Group("+", f"network {one.name} created ({one.driver}){on}{what}", tuple(mine))
 
