@@ -41,6 +41,8 @@ class _Drawing:
         self.scene, self.direction = scene, direction
         self.places: dict[End, str] = {}
         self.dot = Dot()
+        bridges = [bridge for space in (*scene.spaces, *([scene.lan] if scene.lan else [])) for bridge in space.bridges]
+        self.ports = {port.end for bridge in bridges for port in bridge.ports}
         if scene.lan is not None:
             self.lan(scene.lan)
         for box in scene.machines:
@@ -234,8 +236,12 @@ class _Drawing:
             # A label would push the cable aside; what it would say stands at both ends.
             self.dot.edge(f"{tail}:{beside[0]}", f"{head}:{beside[1]}", constraint="false", **{**look, "label": ""})
         elif tail.partition(":")[0] == head.partition(":")[0]:
-            self.dot.edge(f"{tail}:{down}", f"{head}:{down}", **look)
+            return  # a note at each end says it
+        elif {cable.upper, cable.lower} <= self.ports and cable.upper[0] != "lan":
+            self.dot.edge(f"{tail}:{down}", f"{head}:{down}", constraint="false", **{**look, "label": ""})
         else:
+            if cable.lower in self.ports:  # its socket is on the side away from the LAN
+                head = head.partition(":")[0]
             if "/" in cable.lower[0] and "/" not in tail:
                 look["minlen"] = "2"  # namespaces stand in one row below the bridges, whatever they hang on
             whole = cable.upper[0] == "lan" and ":" not in tail
@@ -261,7 +267,8 @@ class _Drawing:
 
 def _bare(space: Space) -> bool:
     """Whether there is nothing in a namespace but bridges: then their frame says all."""
-    return space.kind == "engine" and bool(space.bridges) and not space.interfaces
+    idle = all(one.link.kind == "loopback" and not one.mark for one in space.interfaces)
+    return space.kind == "engine" and bool(space.bridges) and idle
 
 
 def _cluster(box: MachineBox) -> str:

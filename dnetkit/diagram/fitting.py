@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dnetkit.diagram.scene import Bridge, Interface, MachineBox, Scene, Space
+from dnetkit.diagram.scene import NOTE_WIDTH, Bridge, Interface, MachineBox, Scene, Space, is_link_local
 
 __all__ = ["PAGE", "direction"]
 
@@ -13,6 +13,7 @@ PAGE = 750.0
 
 _LETTER, _BOLD, _SMALL = 6.0, 8.0, 5.2
 _GAP = 22.0
+_MAC = 17
 
 
 def direction(scene: Scene) -> str:
@@ -56,11 +57,11 @@ def _most(interfaces: Iterable[Interface], scene: Scene) -> float:
 
 
 def _interface(one: Interface, scene: Scene) -> float:
-    texts = [len(address) * _LETTER for address, _ in one.addresses]
+    texts = [len(address) * (_SMALL if is_link_local(address) else _LETTER) for address, _ in one.addresses]
     if scene.detail != "brief":
-        texts += [(len(one.name) + 4) * _LETTER, len(one.note) * _SMALL]
+        texts += [(len(one.name) + 4) * _LETTER, min(len(one.note), NOTE_WIDTH) * _SMALL]
     if scene.detail == "full":
-        texts.append(30 * _SMALL)
+        texts.append(_MAC * _SMALL)
     return max(texts, default=0.0) + 12
 
 

@@ -10,6 +10,8 @@ from dnetkit.model import Container, Link, Machine, Network, PublishedPort
 
 __all__ = [
     "GHOST",
+    "NOTE_WIDTH",
+    "PAIR",
     "Bridge",
     "Cable",
     "End",
@@ -24,10 +26,17 @@ __all__ = [
     "Space",
     "called",
     "counted",
+    "is_link_local",
 ]
 
 CROWD = 3
 """So many containers on the same bridges are shown in one frame, when the picture is brief."""
+
+NOTE_WIDTH = 34
+"""In letters: a longer note takes several lines."""
+
+PAIR = "a pair with"
+"""How a note begins that stands for the cable of a pair with both ends in one box."""
 
 End = tuple[str, str]
 """(namespace, interface)."""
@@ -39,6 +48,11 @@ GHOST = "#before"
 def called(name: str) -> str:
     """A name as it is shown; what no screen can show, such as a control character, is '?'."""
     return _UNPRINTABLE.sub("?", name.removesuffix(GHOST))
+
+
+def is_link_local(address: str) -> bool:
+    """Whether it is one of IPv6 that every interface gives itself."""
+    return address.lower().startswith("fe80")
 
 
 def counted(number: int, one: str, many: str = "") -> str:
@@ -161,6 +175,9 @@ class Space:
     @property
     def what(self) -> str:
         """What it is, when no container tells."""
+        of, _, network = self.name.rpartition("/")[2].partition(":")
+        if self.kind == "engine" and of == "balancer":
+            return f"the engine's balancer for {called(network)}"
         kinds = {"engine": "namespace of the engine", "unnamed": "namespace without a name"}
         return kinds.get(self.kind, "namespace")
 

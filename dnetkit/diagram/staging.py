@@ -9,6 +9,7 @@ from dnetkit.diagram import tunnels
 from dnetkit.diagram.marks import CHANGED, REMOVED, Marked
 from dnetkit.diagram.ordering import Order, bridge_order, natural
 from dnetkit.diagram.scene import (
+    PAIR,
     Bridge,
     Cable,
     End,
@@ -21,8 +22,9 @@ from dnetkit.diagram.scene import (
     Segment,
     Space,
     called,
+    is_link_local,
 )
-from dnetkit.model import Container, Link, Machine, Namespace, Network
+from dnetkit.model import Container, Link, LinkRef, Machine, Namespace, Network
 
 __all__ = ["stage"]
 
@@ -183,12 +185,14 @@ class _Stage:
         addresses = tuple(
             (address.cidr, self.marked.mark("address", space.name, link.name, address.cidr))
             for address in link.addresses
-            if self.detail == "full" or not address.cidr.lower().startswith("fe80")
+            if self.detail == "full" or not is_link_local(address.cidr)
         )
         note = ""
         lost = link.kind == "veth" and link.peer is None and link.peer_index and not gone
         if lost and (space.name, link.name) not in self.on_networks:
             note = "leads out of sight"
+        elif link.peer is not None and self.beside(space, link, link.peer):
+            note = f"{PAIR} {called(link.peer.name)}"
         elif link.peer is not None and link.peer.namespace in self.untold:
             note = "leads to a namespace of the engine"
         elif link.kind not in ("veth", "bridge", "ether", "loopback"):
@@ -198,6 +202,11 @@ class _Stage:
             note = " ".join([link.kind, *details, *on])
         key = ("link", space.name, link.name)
         return Interface(space.name, link, self.marked.mark(*key), addresses, self.marked.was.get(key, ()), note)
+
+    def beside(self, space: Namespace, link: Link, peer: LinkRef) -> bool:
+        """Whether both ends of a pair are drawn in one box, where a cable would lead across it."""
+        other = self.links.get((peer.namespace, peer.name))
+        return peer.namespace == space.name and other is not None and other.master == link.master
 
     @staticmethod
     def far(space: Namespace, link: Link) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from dnetkit.diagram.scene import (
+    PAIR,
     Bridge,
     Cable,
     End,
@@ -153,7 +154,10 @@ class _Teller:
     def bridge(self, bridge: Bridge) -> Iterable[str]:
         interface = bridge.interface
         number = "" if self.brief else f" ({interface.link.index})"
-        carries = f" carries the Docker network {bridge.network.name}" if bridge.network else " was made by hand"
+        internal = " (internal)" if bridge.network is not None and bridge.network.internal else ""
+        carries = " was made by hand"
+        if bridge.network is not None:
+            carries = f" carries the Docker network {bridge.network.name}{internal}"
         ports = sum(port.mark != "removed" for port in bridge.ports) + bridge.hidden
         has = f"{self.has(interface)} and has {counted(ports, 'port')}"
         down = f", and is {interface.trouble}" if interface.trouble == "down" else ""
@@ -168,7 +172,11 @@ class _Teller:
     def space(self, space: Space) -> Iterable[str]:
         if not space.guests:
             only = "" if space.interfaces or space.bridges else " has no interface but lo"
-            name = f"{space.what.capitalize()}: {space.label}" if " " in space.what else f"Namespace {space.label}"
+            name = (
+                f"{space.what[0].upper()}{space.what[1:]}: {space.label}"
+                if " " in space.what
+                else f"Namespace {space.label}"
+            )
             yield _said(space.mark, f"{name}{only}.")
         for guest in space.guests:
             shares = f" It shares the namespace of {space.label}." if guest.home == "shared" else ""
@@ -206,7 +214,7 @@ class _Teller:
         """An interface, its addresses, what is wrong with it, and where its cable leads."""
         number = "" if self.brief else f" ({one.link.index})"
         parts = [self.has(one)] if one.addresses else []
-        if one.note and not self.brief:
+        if one.note and not self.brief and not one.note.startswith(PAIR):
             parts.append(one.note if one.note.startswith("leads") else f"is {one.note}")
         if self.full:
             mac = "" if one.link.kind == "loopback" else f"MAC {one.link.mac} and "
