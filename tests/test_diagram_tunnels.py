@@ -146,16 +146,6 @@ def test_focus_on_an_overlay_keeps_its_tunnel_and_the_lan() -> None:
     assert "vxlan0" in picture.graph.source
 
 
-def test_a_pair_with_both_ends_in_one_box_has_no_cable_across_it() -> None:
-    net = Net()
-    red = net.named("red")
-    net.pair((red, "one"), (red, "two"))
-    picture = diagram(net.snapshot)
-    assert "a pair with two" in picture.graph.source
-    assert "netns_3a_red:" not in picture.graph.source
-    assert "Interface one is joined to two in red." in plain(picture.text)
-
-
 def test_two_bridges_are_joined_from_socket_to_socket() -> None:
     net = Net()
     for name in ("br8", "br9"):

@@ -199,7 +199,7 @@ def _space_without(space: Namespace, spaces: Set[str], links: Set[tuple[str, str
         if (space.name, one.name) not in links
     )
     devices = {name for where, name in links if where == space.name}
-    parts = {
+    parts: dict[str, Any] = {
         name: tuple(one for one in getattr(space, name) if one.device not in devices)
         for name in ("routes", "neighbours", "forwarding", "memberships")
         if devices

@@ -63,7 +63,10 @@ class Rule:
 
     @property
     def target(self) -> str:
-        """What the rule does: 'ACCEPT', 'DNAT', 'DOCKER-USER', 'masquerade', ... or '' when it only counts."""
+        """What the rule does: 'ACCEPT', 'DNAT', 'DOCKER-USER', 'masquerade', ... or '' when it only counts.
+
+        'vmap' where that depends on a value; the options then say in which map.
+        """
         return self._parts[1]
 
     @property
