@@ -668,6 +668,26 @@ def test_networks_and_endpoints(lab: Lab) -> None:
     assert snapshot.network("mine").subnets[0].range == "10.20.5.0/24"
 
 
+def test_machines_and_what_their_engines_say_of_themselves(lab: Lab) -> None:
+    info = json.loads(lab.host.run("docker info -f '{{json .}}'").stdout)
+    for machine in lab.snapshot().machines:
+        for file in machine.files:
+            assert file.text == lab.machine(machine.name).run(f"cat {file.path}").stdout
+        if machine.kind == "client":
+            assert (machine.engine, machine.settings) == ("", ())
+            continue
+        assert machine.engine == info["ServerVersion"]
+        assert {name: machine.setting(name) for name in ("live-restore", "swarm", "kernel", "storage", "root")} == {
+            "live-restore": json.dumps(info["LiveRestoreEnabled"]),
+            "swarm": info["Swarm"]["LocalNodeState"],
+            "kernel": info["KernelVersion"],
+            "storage": info["Driver"],
+            "root": info["DockerRootDir"],
+        }
+        assert machine.setting("rootless") == ("true" if "name=rootless" in info["SecurityOptions"] else "")
+        assert {"/etc/hosts", "/etc/resolv.conf"} <= {file.path for file in machine.files}
+
+
 def test_containers(lab: Lab) -> None:
     snapshot = lab.snapshot()
     for container in snapshot.containers:

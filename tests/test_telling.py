@@ -20,9 +20,11 @@ from dnetkit.model import (
     LinkRef,
     Namespace,
     Neighbour,
+    Network,
     Process,
     Snapshot,
     Socket,
+    Subnet,
     Vlan,
 )
 
@@ -270,6 +272,14 @@ BY_HAND = {
 def plainly(text: str) -> str:
     """Without what the kernel and the engine draw at random."""
     return re.sub(r"\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b", "MAC", re.sub(r"\bveth[0-9a-f]{6,}", "VETH", text))
+
+
+def test_a_macvlan_network_is_told_with_its_parent() -> None:
+    wire = Network(
+        "host1", "n9", "wire", "macvlan", subnets=(Subnet("10.9.0.0/24"),), link=LinkRef("host1", "docker0", 3)
+    )
+    after = replace(snapshot(), networks=(*snapshot().networks, wire))
+    assert headlines(diff(snapshot(), after)) == ["+ network wire created (macvlan): 10.9.0.0/24, on docker0"]
 
 
 @pytest.mark.live

@@ -27,6 +27,8 @@ _LOOPBACK = 772  # ARPHRD_LOOPBACK
 # kind (vxlan, ifb) it says its own index, which means nothing there.
 _LED = frozenset({"veth", "netkit", "vxcan", "macvlan", "macvtap", "ipvlan", "ipvtap", "vlan", "macsec", "hsr"})
 
+_UNREAD = {"wireguard": "the kernel tells its peers by generic netlink, which is not asked here"}
+
 _UP, _RUNNING = 0x1, 0x40
 _FLAGS = (
     *((0x8, "LOOPBACK"), (0x2, "BROADCAST"), (0x10, "POINTOPOINT"), (0x1000, "MULTICAST"), (0x80, "NOARP")),
@@ -68,10 +70,9 @@ def _link(place: Place, index: int, hardware: int, flags: int, found: Attributes
     below = number(found, 5)
     name = text(found, 3)
     up_below = below in (0, index) or below in place.up
-    if info.get(2) and not known(kind):
-        place.missing.append(
-            Unavailable(f"parameters of link {name}", f"what a link of kind {kind} has is not known here")
-        )
+    why = _UNREAD.get(kind) or (f"what a link of kind {kind} has is not known here" if not known(kind) else "")
+    if why and (info.get(2) or kind in _UNREAD):
+        place.missing.append(Unavailable(f"parameters of link {name}", why))
     return Link(
         index=index,
         name=name,
