@@ -18,6 +18,7 @@ from dnetkit.model import (
     Flow,
     Link,
     LinkRef,
+    NamedSet,
     Namespace,
     Neighbour,
     Network,
@@ -272,6 +273,18 @@ BY_HAND = {
 def plainly(text: str) -> str:
     """Without what the kernel and the engine draw at random."""
     return re.sub(r"\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b", "MAC", re.sub(r"\bveth[0-9a-f]{6,}", "VETH", text))
+
+
+def test_an_element_that_was_put_into_a_map_of_nft_is_told() -> None:
+    jumps = NamedSet("jumps", "docker-bridges", "ifname", "verdict", (), ('"docker0" : jump a',), layer="ip")
+    states = [
+        change_namespace(snapshot(), "host1", sets=(one,))
+        for one in (jumps, replace(jumps, elements=(*jumps.elements, '"br-1" : drop')))
+    ]
+    assert headlines(diff(*states)) == ['~ host1: map jumps: elements +"br-1" : drop']
+    assert headlines(diff(change_namespace(snapshot(), "host1"), states[0])) == [
+        "+ host1: new map ip docker-bridges/jumps (ifname, 1 element)"
+    ]
 
 
 def test_a_macvlan_network_is_told_with_its_parent() -> None:
