@@ -237,7 +237,7 @@ class _Drawing:
             self.dot.edge(f"{tail}:{beside[0]}", f"{head}:{beside[1]}", constraint="false", **{**look, "label": ""})
         elif tail.partition(":")[0] == head.partition(":")[0]:
             return  # a note at each end says it
-        elif {cable.upper, cable.lower} <= self.ports and cable.upper[0] != "lan":
+        elif cable.lower in self.ports and cable.upper in self.ports and cable.upper[0] != "lan":
             self.dot.edge(f"{tail}:{down}", f"{head}:{down}", constraint="false", **{**look, "label": ""})
         else:
             if cable.lower in self.ports:  # its socket is on the side away from the LAN

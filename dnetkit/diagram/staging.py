@@ -191,7 +191,7 @@ class _Stage:
         lost = link.kind == "veth" and link.peer is None and link.peer_index and not gone
         if lost and (space.name, link.name) not in self.on_networks:
             note = "leads out of sight"
-        elif link.peer is not None and self.beside(space, link, link.peer):
+        elif link.peer is not None and link.peer.namespace == space.name and self.beside(link, link.peer):
             note = f"{PAIR} {called(link.peer.name)}"
         elif link.peer is not None and link.peer.namespace in self.untold:
             note = "leads to a namespace of the engine"
@@ -203,10 +203,10 @@ class _Stage:
         key = ("link", space.name, link.name)
         return Interface(space.name, link, self.marked.mark(*key), addresses, self.marked.was.get(key, ()), note)
 
-    def beside(self, space: Namespace, link: Link, peer: LinkRef) -> bool:
-        """Whether both ends of a pair are drawn in one box, where a cable would lead across it."""
+    def beside(self, link: Link, peer: LinkRef) -> bool:
+        """Whether both ends of a pair in one namespace are drawn in one box, where a cable would lead across it."""
         other = self.links.get((peer.namespace, peer.name))
-        return peer.namespace == space.name and other is not None and other.master == link.master
+        return other is not None and other.master == link.master
 
     @staticmethod
     def far(space: Namespace, link: Link) -> list[str]:
