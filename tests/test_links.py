@@ -40,20 +40,33 @@ def test_an_index_that_only_a_pair_means_is_no_other_end_of_a_vxlan() -> None:
     assert _link(place(), 5, 1, 0, sent("veth", away)).peer_index == 5
 
 
-def test_a_tunnel_is_not_joined_to_what_happens_to_have_its_index_elsewhere() -> None:
+def reading(away: int) -> Any:
+    """Two open namespaces, 3 and 4; each calls the one given `away` 0, and knows no number for the other."""
+
     class Kernel:
-        """Calls the second namespace 0, whoever asks."""
+        def ask(self, kind: int, header: bytes, wanted: bytes) -> tuple[bytes, dict[int, bytes]]:
+            del kind, header
+            return b"", {1: struct.pack("=i", 0 if nested(wanted)[3] == struct.pack("=I", away) else -1)}
 
-        def ask(self, *_: Any) -> tuple[bytes, dict[int, bytes]]:
-            return b"", {1: struct.pack("=i", 0)}
+    return [SimpleNamespace(netlink=Kernel, fd=fd) for fd in (3, 4)]
 
+
+def test_a_link_that_moved_between_the_readings_of_two_namespaces_does_not_fit() -> None:
+    def veth(index: int, name: str, peer: int, netnsid: int | None = None) -> Link:
+        return Link(index, name, "veth", "", 1500, True, "UP", peer_index=peer, netnsid=netnsid)
+
+    early = Namespace("host", "host", "h", links=(veth(17, "veth17", 18), veth(18, "veth18", 17)))
+    late = Namespace("web", "container", "h", links=(veth(17, "eth0", 18, netnsid=0),))
+    assert join(reading(away=3), [early, late])[1] == [("web", "eth0")]
+    assert join(reading(away=3), [early])[1] == []
+
+
+def test_a_tunnel_is_not_joined_to_what_happens_to_have_its_index_elsewhere() -> None:
     tunnel = Link(5, "vxlan0", "vxlan", "", 1450, True, "UNKNOWN", netnsid=0)
     other = Link(5, "veth9", "veth", "", 1500, True, "UP")
     spaces = [Namespace("engine", "engine", "h", links=(tunnel,)), Namespace("host", "host", "h", links=(other,))]
-    places: Any = [SimpleNamespace(netlink=Kernel, fd=fd) for fd in (3, 4)]
-    places = places[1:] + places[:1]  # the last that is asked for is the first in the list
-    joined, dangling = join(places, spaces[::-1])
-    made = joined[1].links[0]
+    joined, dangling = join(reading(away=4), spaces)
+    made = joined[0].links[0]
     assert (made.peer, made.parent, dangling) == (None, None, [])
     assert made.underlay == "host"
 

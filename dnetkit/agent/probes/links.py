@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -189,7 +189,7 @@ def join(places: Sequence[Place], spaces: Sequence[Namespace]) -> tuple[list[Nam
 
     The kernel says the other end's index and a number for its namespace that holds only in the asking one; RTM_GETNSID
     tells which open namespace has that number there. Returns with them the links, (namespace, name), whose other end
-    is said to be in one of these namespaces and is not there: it went while they were read.
+    is said to be in one of these namespaces and is not there, or is joined to another: it went or moved meanwhile.
     """
     by_index = [{link.index: link for link in space.links} for space in spaces]
     joined = []
@@ -214,7 +214,17 @@ def join(places: Sequence[Place], spaces: Sequence[Namespace]) -> tuple[list[Nam
                 ref = LinkRef(spaces[there].name, other.name, other.index)
                 made.append(replace(link, peer=ref) if link.kind == "veth" else replace(link, parent=ref))
         joined.append(replace(space, links=tuple(made)))
-    return joined, dangling
+    return joined, dangling + list(_one_sided(joined))
+
+
+def _one_sided(spaces: Sequence[Namespace]) -> Iterator[tuple[str, str]]:
+    """The links whose other end names another one as its own: that moved between the readings of two namespaces."""
+    peers = {(space.name, link.index): link.peer for space in spaces for link in space.links if link.peer is not None}
+    for space in spaces:
+        for link in space.links:
+            back = peers.get((link.peer.namespace, link.peer.index)) if link.peer is not None else None
+            if link.peer is not None and (back is None or (back.namespace, back.index) != (space.name, link.index)):
+                yield space.name, link.name
 
 
 def _below(link: Link, there: Mapping[int, Link]) -> int | None:
