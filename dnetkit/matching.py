@@ -14,7 +14,8 @@ __all__ = ["Match", "Pair", "Space", "match", "pair", "steady"]
 
 Key = Callable[[Any], Hashable]
 
-_NAMING = ("device", "bridge", "port", "master", "peer", "parent", "link", "host_link", "namespace", "nexthops")
+_SPACES = ("namespace", "underlay")
+_NAMING = ("device", "bridge", "port", "master", "peer", "parent", "link", "host_link", "nexthops", *_SPACES)
 """The fields in which objects mention links and namespaces."""
 
 
@@ -90,7 +91,7 @@ class Match:
             return self._ref(value)
         if name == "nexthops":
             return tuple(self.seen(where, hop) for hop in value)
-        if name == "namespace":
+        if name in _SPACES:
             return self.names.get(value, value)
         return self._device(where, value) if isinstance(value, str) else value
 

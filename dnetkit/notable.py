@@ -22,8 +22,9 @@ FIELDS: dict[str, set[str]] = {
     "address": {"label"},
     "rule": {"position", "handle"},
     "socket": {"inode", "processes"},
-    "namespace": {"inode", "kind"},
+    "namespace": {"inode", "kind", "path"},
     "container": {"namespace", "pid", "started", "exit_status"},
+    "network": {"link", "namespace"},
     "endpoint": {"id"},
     "snapshot": {"lab", "schema"},
 }
@@ -124,6 +125,8 @@ class Notable:
                 return ()  # no one has answered for a while
             if (before.state in _BY_HAND) != (after.state in _BY_HAND):
                 fields.append("state")
+        elif change.subject == "connection" and not after.translated:
+            return ()  # nor is it told when it comes
         elif change.subject == "container" and "files" in fields and (not before.files or not after.files):
             fields.remove("files")  # they are there while it runs
         return tuple(fields)
@@ -186,8 +189,8 @@ class Notable:
         return change.verb == "added" or (bool(one.mac) and self._device_stays(change, one.device))
 
     def forwarding(self, change: Change, one: Any) -> bool:
-        """Not group addresses, nor those of the links themselves."""
-        if int(one.mac[:2] or "0", 16) & 1 or (one.state == "permanent" and one.mac in self._macs):
+        """Not group addresses, nor those of the links themselves; always which machine a vxlan sends to."""
+        if int(one.mac[:2] or "0", 16) & 1 or (one.state == "permanent" and one.mac in self._macs and not one.remote):
             return False
         return change.verb == "added" or self._device_stays(change, one.device)
 

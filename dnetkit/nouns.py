@@ -158,7 +158,9 @@ def _forwarding(one: ForwardingEntry) -> str:
 def _set(one: NamedSet) -> str:
     count = len(one.elements)
     table = f"{one.layer or one.family} {one.table}/" if one.table else ""
-    return f"set {table}{one.name}" + _listed(one.key, f"{count} element{'' if count == 1 else 's'}")
+    return f"{'map' if one.value else 'set'} {table}{one.name}" + _listed(
+        one.key, f"{count} element{'' if count == 1 else 's'}"
+    )
 
 
 def _connection(one: Connection) -> str:
@@ -230,7 +232,7 @@ _NAMES: dict[str, Callable[[Any], str]] = {
     "forwarding": lambda one: f"forwarding entry {one.mac}",
     "chain": chain_name,
     "rule": lambda one: f"rule {one.position} of {chain_name(one)}, {rule(one)}",
-    "set": lambda one: f"set {one.name}",
+    "set": lambda one: f"{'map' if one.value else 'set'} {one.name}",
     "sysctl": lambda one: str(one[0]),
     "network": lambda one: f"network {one.name}",
     "container": lambda one: f"container {one.name}",

@@ -12,7 +12,7 @@ __all__ = ["PARTS", "SCALARS", "Part"]
 
 Key = Callable[[Any], Hashable]
 
-SCALARS = ("name", "kind", "machine", "inode")
+SCALARS = ("name", "kind", "machine", "inode", "path")
 """The fields of a Namespace that are facts about itself; every other one holds objects."""
 
 

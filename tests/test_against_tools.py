@@ -13,6 +13,7 @@ import zoo
 from leaks import Watch
 from waiting import wait_for
 
+from dnetkit import words
 from dnetkit.lab import Lab
 from dnetkit.model import FOREVER, Link, Namespace, Snapshot
 
@@ -166,6 +167,11 @@ def test_both_ends_of_each_pair_and_each_parent(lab: Lab) -> None:
     assert blue.link("same").peer.namespace == red.name
     assert blue.link("a0").peer == dataclasses.replace(blue.link("v1").parent, name="a1")
     assert blue.link("vx").parent.name == "br0"
+    assert [(blue.link(name).master, blue.link(name).peer.name) for name in ("b0", "b1")] == [
+        ("br0", "b1"), ("br1", "b0"),
+    ]  # fmt: skip
+    away = snapshot.namespace("old").link("vz")
+    assert (away.underlay, away.parent.namespace, away.parent.name) == ("host1", "host1", "eth0")
     assert snapshot.namespace("mac").link("eth0").parent.namespace == "host1"
 
 
@@ -502,6 +508,60 @@ def test_chains_and_rules_of_nft(lab: Lab) -> None:
         }
 
 
+def test_sets_and_maps_of_nft(lab: Lab) -> None:
+    """Element by element, prefixes, ranges, pairs and verdicts as nft has them in its JSON."""
+    snapshot = lab.snapshot()
+    walls = snapshot.namespace("walls")
+    told = json.loads(zoo.enter(lab, snapshot, walls)("nft -j list ruleset"))["nftables"]
+    listed = [one.get("set") or one["map"] for one in told if "set" in one or "map" in one]
+    ours = {(one.layer, one.table, one.name): one for one in walls.sets}
+    assert ours.keys() == {(one["family"], one["table"], one["name"]) for one in listed}
+    assert len(ours) == 6
+    for one in listed:
+        mine = ours[one["family"], one["table"], one["name"]]
+        kinds = one["type"] if isinstance(one["type"], list) else [one["type"]]
+        assert (mine.key, mine.value) == (" . ".join(kinds), one.get("map", ""))
+        assert set(mine.flags) == set(one.get("flags", []))
+        assert sorted(mine.elements) == sorted(element(item) for item in one["elem"])
+    jumps = ours["ip", "docker-bridges", "filter-forward-in-jumps"]
+    assert '"docker0" : jump filter-forward-in__docker0' in jumps.elements
+
+
+def element(item: Any) -> str:
+    """An element of a set in nft's JSON, as nft writes it in its own language."""
+    if isinstance(item, list):
+        return " : ".join(map(element, item))
+    if not isinstance(item, dict):
+        return f'"{item}"' if isinstance(item, str) and item[:3] in ("doc", "br-") else str(item)
+    (kind, value), *_ = item.items()
+    written = {
+        "prefix": lambda: f"{value['addr']}/{value['len']}",
+        "range": lambda: "-".join(map(str, value)),
+        "concat": lambda: " . ".join(map(element, value)),
+        "elem": lambda: element(value["val"]),
+    }
+    return written[kind]() if kind in written else f"{kind} {value['target']}" if value else str(kind)
+
+
+def test_a_table_as_engine_29_makes_it_is_told_faithfully(lab: Lab) -> None:
+    """Its backend for nft: chains for each bridge, reached through maps of verdicts."""
+    walls = lab.snapshot().namespace("walls")
+    rules = [rule for rule in walls.rules if rule.table == "docker-bridges"]
+    assert {(rule.chain, rule.target, rule.options, rule.matches) for rule in rules} == {
+        ("filter-FORWARD", "vmap", "@filter-forward-in-jumps", ("iifname",)),
+        ("filter-FORWARD", "accept", "", ('oifname "docker0" meta l4proto . th dport @ports',)),
+        ("filter-forward-in__docker0", "vmap", "{ established : accept, related : accept }", ("ct state",)),
+        ("filter-forward-in__docker0", "accept", "", ('iifname "docker0"',)),
+        ("filter-forward-in__docker0", "drop", "", ()),
+        ("nat-POSTROUTING", "vmap", "@nat-postrouting-out-jumps", ("oifname",)),
+        ("nat-postrouting-out__docker0", "masquerade", "", ("ip saddr 172.17.0.0/16",)),
+        ("nat-prerouting-and-output", "dnat", "to 172.17.0.2:80", ("tcp dport 8080",)),
+    }
+    assert {rule.syntax for rule in rules} == {"nft"}
+    told = {words.rule(rule) for rule in rules}
+    assert {"vmap iifname @filter-forward-in-jumps", "dnat tcp dport 8080 to 172.17.0.2:80"} <= told
+
+
 def place(rule: Any) -> tuple[Any, ...]:
     return rule.layer, rule.table, rule.chain, rule.handle
 
@@ -519,7 +579,8 @@ def test_rules_written_by_hand_in_nft_are_told_in_its_words(lab: Lab) -> None:
     theirs = [rule for rule in walls.rules if rule.syntax == "nft"]
     assert len(theirs) > 15
     assert {rule.text for rule in theirs} <= lines
-    assert {rule.table for rule in theirs} == {"wall", "nat", "filter", "six", "frames", "questions"}
+    tables = {"wall", "nat", "filter", "six", "frames", "questions", "docker-bridges"}
+    assert {rule.table for rule in theirs} == tables
     friends = next(one for one in walls.sets if one.name == "friends")
     assert set(friends.elements) == {"10.0.0.0/8", "192.168.1.1", "172.16.0.1-172.16.0.9"}
     assert (friends.key, friends.flags, friends.layer, friends.table) == ("ipv4_addr", ("interval",), "inet", "wall")
@@ -605,6 +666,26 @@ def test_networks_and_endpoints(lab: Lab) -> None:
             assert snapshot.namespace("host1").link(network.bridge).index == network.link.index
     assert snapshot.network("wire").link.name == "eth0"
     assert snapshot.network("mine").subnets[0].range == "10.20.5.0/24"
+
+
+def test_machines_and_what_their_engines_say_of_themselves(lab: Lab) -> None:
+    info = json.loads(lab.host.run("docker info -f '{{json .}}'").stdout)
+    for machine in lab.snapshot().machines:
+        for file in machine.files:
+            assert file.text == lab.machine(machine.name).run(f"cat {file.path}").stdout
+        if machine.kind == "client":
+            assert (machine.engine, machine.settings) == ("", ())
+            continue
+        assert machine.engine == info["ServerVersion"]
+        assert {name: machine.setting(name) for name in ("live-restore", "swarm", "kernel", "storage", "root")} == {
+            "live-restore": json.dumps(info["LiveRestoreEnabled"]),
+            "swarm": info["Swarm"]["LocalNodeState"],
+            "kernel": info["KernelVersion"],
+            "storage": info["Driver"],
+            "root": info["DockerRootDir"],
+        }
+        assert machine.setting("rootless") == ("true" if "name=rootless" in info["SecurityOptions"] else "")
+        assert {"/etc/hosts", "/etc/resolv.conf"} <= {file.path for file in machine.files}
 
 
 def test_containers(lab: Lab) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
 
 from dnetkit import cli
+from dnetkit.model import Namespace, Snapshot
 
 PROJECT = Path(__file__).parents[1]
 PACKAGE = PROJECT / "dnetkit"
@@ -64,3 +66,16 @@ def test_files_that_are_named_are_there(name: str) -> None:
 def test_the_readme_names_every_subcommand() -> None:
     for command in subcommands():
         assert f".venv/bin/dnetkit {command}" in read("README.md"), command
+
+
+def test_the_data_model_is_shown_in_a_picture_that_the_program_made() -> None:
+    section = read("docs/architecture.md").partition("\n## The data model\n")[2].partition("\n## ")[0]
+    assert "](model.svg)" in section
+    script = read("scripts/picture.py")
+    for path in (PROJECT / "docs").glob("*.svg"):
+        assert f'"{path.stem}"' in script
+        assert path.read_text(encoding="utf-8").startswith("<svg ")
+    for name in ("Snapshot", *(field.name for field in dataclasses.fields(Snapshot) if field.name != "taken")):
+        assert name in section
+    for name in (field.name for field in dataclasses.fields(Namespace)):
+        assert name in section or name in ("kind", "machine", "inode", "path")

@@ -128,7 +128,8 @@ def test_a_rule_of_iptables_is_told_in_parts() -> None:
         ("counter", (), "", ""),
         ("ct state established,related accept", ("ct state established,related",), "accept", ""),
         ("ct status dnat counter jump inner", ("ct status dnat",), "inner", ""),
-        ("tcp dport vmap { 22 : accept, 80 : drop }", ("tcp dport vmap { 22 : accept, 80 : drop }",), "", ""),
+        ("tcp dport vmap { 22 : accept, 80 : drop }", ("tcp dport",), "vmap", "{ 22 : accept, 80 : drop }"),
+        ("oifname vmap @jumps counter", ("oifname",), "vmap", "@jumps"),
         ("reject with icmp port-unreachable", (), "reject", "with icmp port-unreachable"),
     ],
 )

@@ -12,7 +12,18 @@ from leaks import descendants
 
 from dnetkit.agent.observer import _without
 from dnetkit.lab import Lab
-from dnetkit.model import Container, Link, Machine, Namespace, Snapshot, Unavailable
+from dnetkit.model import (
+    Container,
+    Endpoint,
+    Link,
+    LinkRef,
+    Machine,
+    Namespace,
+    Network,
+    Route,
+    Snapshot,
+    Unavailable,
+)
 
 live = pytest.mark.live
 
@@ -84,17 +95,22 @@ def test_while_containers_come_and_go_each_picture_is_consistent(lab: Lab) -> No
 
 def test_what_did_not_keep_still_is_left_out_whole_and_said() -> None:
     link = Link(5, "veth5", "veth", "", 1500, True, "UP")
+    left_over = Link(6, "veth6", "veth", "", 1500, True, "UP", peer=LinkRef("host1/web", "eth0", 7))
+    lo = Link(1, "lo", "loopback", "", 1, True, "UP")
+    ends = (Endpoint("bridge", link=LinkRef("host1/db", "eth0", 9), host_link=LinkRef("host1", "veth5", 5)),)
+    routes = (Route("10.0.0.0/8", "veth5"), Route("10.1.0.0/16", "veth6"))
     snapshot = Snapshot(
         machines=(Machine("host1", "host"),),
         namespaces=(
-            Namespace("host1", "host", "host1", links=(link, Link(1, "lo", "loopback", "", 1, True, "UP"))),
+            Namespace("host1", "host", "host1", links=(link, lo, left_over), routes=routes),
             Namespace("host1/web", "container", "host1"),
             Namespace("host1/engine:abc", "engine", "host1"),
         ),
         containers=(
             Container("host1", "1", "web", "b", "running", namespace="host1/web"),
-            Container("host1", "2", "db", "b", "running"),
+            Container("host1", "2", "db", "b", "running", endpoints=ends),
         ),
+        networks=(Network("host1", "n", "n", "macvlan", link=LinkRef("host1", "veth5", 5)),),
     )
     left = _without(
         snapshot,
@@ -104,7 +120,13 @@ def test_what_did_not_keep_still_is_left_out_whole_and_said() -> None:
     )
     assert [one.name for one in left.containers] == ["db"]
     assert [one.name for one in left.namespaces] == ["host1"]
-    assert [one.name for one in left.namespaces[0].links] == ["lo"]
+    assert [one.name for one in left.namespaces[0].links] == ["lo", "veth6"]
+    # Nothing points at what is left out.
+    assert left.namespaces[0].links[1].peer is None
+    assert left.namespaces[0].routes == routes[1:]
+    assert left.containers[0].endpoints[0].link is not None
+    assert left.containers[0].endpoints[0].host_link is None
+    assert left.networks[0].link is None
     reason = "it came, went or changed while the snapshot was taken"
     assert left.unavailable == (
         Unavailable("container web of host1", reason),
@@ -170,6 +192,9 @@ def test_hostile_files_names_and_processes_of_a_container(lab: Lab) -> None:
         lab.host.run(f"{evil}sh -c 'cd /tmp && exec -a x ./a* nc -ll -p 5555 -e cat' </dev/null >/dev/null 2>&1 &")
         enter = "nsenter -t $(docker inspect -f '{{.State.Pid}}' evil) -n"
         lab.host.run(f"{enter} ip link add '<b>&\"' type veth peer name $'a\\377b'")
+        lab.host.run(
+            f"{enter} nft 'add table ip x; add chain ip x y; add rule ip x y counter comment \"a # handle 9 }}\"'"
+        )
         state = lab.snapshot()
         one = state.container("evil")
         hosts = one.file("/etc/hosts")

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
+from waiting import wait_for
 
 from dnetkit.lab import Lab
 from dnetkit.model import Snapshot
@@ -56,7 +58,8 @@ def test_snapshots_taken_while_containers_come_and_go_never_fail(lab: Lab) -> No
         for _ in range(10):
             taken = lab.snapshot()
             assert taken.namespace("host1") is not None
-            assert all("container" in missing.what for missing in taken.unavailable), "one that went meanwhile is said"
+            reason = "it came, went or changed while the snapshot was taken"
+            assert {missing.reason for missing in taken.unavailable} <= {reason}, "what went meanwhile is said"
     finally:
         stop.set()
         worker.join()
@@ -74,3 +77,27 @@ def test_a_container_is_in_the_namespace_that_its_process_is_in_whatever_its_mod
     assert state.container("web").namespace == "host1/web"
     assert state.container("side").namespace == "host1/side"
     assert [link.name for link in state.namespace("host1/side").links] == ["lo"]
+
+
+@pytest.mark.live
+def test_a_bridge_without_a_port_is_down_at_once_though_the_kernel_says_so_later(lab: Lab) -> None:
+    plug = "ip link add p9 type veth peer name q9; ip link set p9 master br9; ip link set p9 up; ip link set q9 up"
+    lab.host.run(f"ip link add br9 type bridge; ip link set br9 up\n{plug}\nip link delete p9")
+    told = "ip -j link show br9"
+
+    def kernel_says_down() -> bool:
+        return bool(json.loads(lab.host.run(told).stdout)[0]["operstate"] == "DOWN")
+
+    try:
+        wait_for("the kernel's word on the first time", kernel_says_down)
+        states, said = [], []
+        for _ in range(4):  # the kernel delays what happens again within a second
+            lab.host.run(plug)
+            states.append(lab.snapshot().namespace("host1").link("br9").state)
+            said.append(lab.host.run("ip link delete p9; cat /sys/class/net/br9/carrier").stdout.strip())
+            states.append(lab.snapshot().namespace("host1").link("br9").state)
+        assert states == ["UP", "DOWN"] * 4
+        assert said == ["0"] * 4
+        wait_for("the kernel's word", kernel_says_down)
+    finally:
+        lab.host.run("ip link delete br9")

@@ -46,6 +46,9 @@ ip -n blue link add v1 link a1 type macvlan mode private; ip -n blue link set v1
 ip -n blue link add vx type vxlan id 42 remote 10.1.0.9 local 10.1.0.1 dev br0 dstport 4789 ttl 7 nolearning
 ip -n blue link set vx up; bridge -n blue fdb append 02:00:00:00:00:77 dev vx dst 10.1.0.8 port 9999 vni 43
 ip -n blue link add vy type vxlan dstport 8472 external
+ip link add vz type vxlan id 44 dev eth0 local 198.51.100.11 dstport 4790; ip link set vz netns old
+ip -n blue link add br1 type bridge stp_state 0; ip -n blue link add b0 type veth peer name b1
+ip -n blue link set b0 master br0; ip -n blue link set b1 master br1
 ip -n blue link add one type ifb
 if [ -w /dev/net/tun ]; then ip -n red tuntap add tun0 mode tun user 4242; fi
 if [ -w /dev/net/tun ]; then ip -n red tuntap add tap0 mode tap multi_queue; ip -n red link set tap0 up; fi
@@ -87,6 +90,37 @@ table inet wall {
         counter name "hits"
         limit rate 3/second accept
         reject with icmp port-unreachable
+    }
+}
+table ip docker-bridges {
+    map filter-forward-in-jumps {
+        type ifname : verdict
+        elements = { "docker0" : jump filter-forward-in__docker0, "br-app" : drop }
+    }
+    map nat-postrouting-out-jumps {
+        type ifname : verdict
+        elements = { "docker0" : jump nat-postrouting-out__docker0 }
+    }
+    set ports { type inet_proto . inet_service; elements = { tcp . 80, udp . 53 }; }
+    chain filter-FORWARD {
+        type filter hook forward priority filter; policy accept;
+        iifname vmap @filter-forward-in-jumps counter
+        oifname "docker0" meta l4proto . th dport @ports counter accept
+    }
+    chain filter-forward-in__docker0 {
+        ct state vmap { established : accept, related : accept }
+        iifname "docker0" counter accept comment "ICC"
+        counter drop comment "UNPUBLISHED PORT DROP"
+    }
+    chain nat-POSTROUTING {
+        type nat hook postrouting priority srcnat; policy accept;
+        oifname vmap @nat-postrouting-out-jumps
+    }
+    chain nat-postrouting-out__docker0 {
+        ip saddr 172.17.0.0/16 counter masquerade comment "MASQUERADE"
+    }
+    chain nat-prerouting-and-output {
+        tcp dport 8080 counter dnat to 172.17.0.2:80 comment "DNAT"
     }
 }
 table ip nat {
@@ -188,10 +222,8 @@ def enter(lab: Lab, snapshot: Snapshot, space: Namespace) -> Runner:
     elif space.kind == "container":
         pid = next(one.pid for one in snapshot.containers if one.namespace == space.name)
         prefix = f"nsenter -t {pid} -n "
-    elif space.kind == "named":
-        prefix = f"nsenter --net=/run/netns/{space.label} "
-    elif space.kind == "engine":
-        prefix = f"nsenter --net=/run/docker/netns/{space.name.partition('engine:')[2]} "
+    elif space.kind in ("named", "engine"):
+        prefix = f"nsenter --net={space.path} "
     else:
         prefix = f"nsenter -t {space.processes[0].pid} -n "
 

@@ -30,6 +30,7 @@ from dnetkit.model import (
 __all__ = ["Answers", "DockerState", "Sandbox", "ask"]
 
 _AT_ONCE = 2  # questions under way to one engine
+_ID_LENGTHS = (9, 10)  # of a network's id in the name of a file: of its balancer, of its bridge
 _OWN = re.compile(r"/(default|ingress_sbox|lb_[^/]*|\d+-[^/]*)$")
 
 # What of `docker info` decides about networks and is no setting of the kernel's: a name, where it stands in the answer.
@@ -111,6 +112,17 @@ class DockerState:
             for plain in answers.containers
             if (key := plain["NetworkSettings"].get("SandboxKey")) and plain["HostConfig"]["NetworkMode"] != "host"
         ]
+
+    @property
+    def overlays(self) -> dict[tuple[str, str], str]:
+        """The names of the overlay networks, by machine and as much of their id as names of files have of it."""
+        return {
+            (machine, plain["Id"][:length]): plain["Name"]
+            for machine, answers in self.answers.items()
+            for plain in answers.networks
+            if plain["Driver"] == "overlay"
+            for length in _ID_LENGTHS
+        }
 
     @staticmethod
     def is_the_engines_own(path: str) -> bool:
@@ -261,8 +273,8 @@ def _place_of(
         name += "" if not name.endswith("-") else plain["Id"][:12]
     own = ""
     if plain["Driver"] == "overlay":
-        end = re.compile(rf"{re.escape(machine)}/engine:\d+-{plain['Id'][:10]}")
-        space = next((by_name[key] for key in by_name if end.fullmatch(key)), None)
+        end = re.compile(rf"/\d+-{plain['Id'][:10]}")
+        space = next((one for one in by_name.values() if one.machine == machine and end.search(one.path)), None)
         own, name = (space.name if space is not None else ""), "br0"
     link = space.link(name) if space is not None and name else None
     return own, LinkRef(space.name, link.name, link.index) if space is not None and link is not None else None

@@ -7,8 +7,9 @@ together. Then the pass is taken again, and what still changes in the last one i
 from __future__ import annotations
 
 import contextlib
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -22,12 +23,14 @@ from dnetkit.agent.probes.files import MACHINE_FILES, read_files
 from dnetkit.agent.probes.links import join
 from dnetkit.agent.probes.processes import Processes
 from dnetkit.agent.probes.spaces import Located, find
-from dnetkit.model import File, Namespace, Process, Snapshot, Unavailable
+from dnetkit.model import Endpoint, File, LinkRef, Namespace, Process, Snapshot, Unavailable
 from dnetkit.model import Machine as MachineState
 
 __all__ = ["Observer"]
 
 _PASSES = 4
+_OF_OVERLAY = re.compile(r"/(lb_|\d+-)([a-z0-9]{9,10})$")
+"""The file of what an engine keeps for an overlay network; it ends with the beginning of the network's id."""
 
 Oddity = tuple[str, str, str]
 """What does not fit: 'container', 'namespace' or 'link'; the machine or namespace; the name."""
@@ -41,6 +44,7 @@ class Observer:
         self._engines = engines
         self._memory: dict[type, Any] = {}
         self._sandboxes: dict[tuple[str, str], str] = {}  # the container of each, for when an engine does not answer
+        self._overlays: dict[tuple[str, str], str] = {}  # by machine and the beginning of its id: the network's name
 
     def take(self, lab: str) -> Snapshot:
         """One snapshot of the whole lab."""
@@ -112,7 +116,19 @@ class Observer:
                 _call(one, self._sandboxes[machine, path])
         kept = {key: name for key, name in self._sandboxes.items() if key[0] not in docker.answers}
         self._sandboxes = kept | {(one.machine, one.path): one.container for one in docker.sandboxes}
+        self._name_overlays(located, docker)
         return odd
+
+    def _name_overlays(self, located: Sequence[Located], docker: DockerState) -> None:
+        """Call what an engine keeps for its overlay networks after those; as before when it does not answer."""
+        known = docker.overlays
+        self._overlays = {key: name for key, name in self._overlays.items() if key[0] not in docker.answers} | known
+        for one in located:
+            found = _OF_OVERLAY.search(one.path) if one.place.kind == "engine" else None
+            name = self._overlays.get((one.place.machine, found[2])) if found else None
+            if found and name:
+                what = "balancer" if found[1] == "lb_" else "overlay"
+                one.place.name = f"{one.place.machine}/{what}:{name}"
 
     def _machine(self, machine: Machine, docker: DockerState, missing: list[Unavailable]) -> MachineState:
         engine = self._engines.get(machine.name)
@@ -143,7 +159,7 @@ def _named(one: Located, space: Namespace, processes: Processes) -> Namespace:
     keepers: tuple[Process, ...] = ()
     if place.kind == "unnamed":
         keepers = tuple(sorted(processes.tell(entry) for entry in processes if entry.network == place.inode))
-    return replace(space, name=place.name, kind=place.kind, sockets=held, processes=keepers)
+    return replace(space, name=place.name, kind=place.kind, sockets=held, processes=keepers, path=one.path)
 
 
 def _without(snapshot: Snapshot, odd: frozenset[Oddity]) -> Snapshot:
@@ -151,11 +167,7 @@ def _without(snapshot: Snapshot, odd: frozenset[Oddity]) -> Snapshot:
     containers = {(where, name) for kind, where, name in odd if kind == "container"}
     spaces = {name for kind, _, name in odd if kind == "namespace"} | {f"{where}/{name}" for where, name in containers}
     links = {(where, name) for kind, where, name in odd if kind == "link"}
-    left = [
-        replace(space, links=tuple(link for link in space.links if (space.name, link.name) not in links))
-        for space in snapshot.namespaces
-        if space.name not in spaces
-    ]
+    left = [_space_without(space, spaces, links) for space in snapshot.namespaces if space.name not in spaces]
     said = [
         Unavailable(f"{kind} {name} of {where}", "it came, went or changed while the snapshot was taken")
         for kind, where, name in sorted(odd)
@@ -163,6 +175,37 @@ def _without(snapshot: Snapshot, odd: frozenset[Oddity]) -> Snapshot:
     return replace(
         snapshot,
         namespaces=tuple(left),
-        containers=tuple(one for one in snapshot.containers if (one.machine, one.name) not in containers),
+        networks=tuple(replace(one, link=_kept(one.link, spaces, links)) for one in snapshot.networks),
+        containers=tuple(
+            replace(one, endpoints=tuple(_endpoint_without(end, spaces, links) for end in one.endpoints))
+            for one in snapshot.containers
+            if (one.machine, one.name) not in containers
+        ),
         unavailable=(*snapshot.unavailable, *said),
     )
+
+
+def _kept(ref: LinkRef | None, spaces: Set[str], links: Set[tuple[str, str]]) -> LinkRef | None:
+    """A reference, unless it points at something that is left out."""
+    gone = ref is not None and (ref.namespace in spaces or (ref.namespace, ref.name) in links)
+    return None if gone else ref
+
+
+def _space_without(space: Namespace, spaces: Set[str], links: Set[tuple[str, str]]) -> Namespace:
+    """A namespace without the links that are left out, nor anything that belongs to them or points at them."""
+    kept = tuple(
+        replace(one, peer=_kept(one.peer, spaces, links), parent=_kept(one.parent, spaces, links))
+        for one in space.links
+        if (space.name, one.name) not in links
+    )
+    devices = {name for where, name in links if where == space.name}
+    parts: dict[str, Any] = {
+        name: tuple(one for one in getattr(space, name) if one.device not in devices)
+        for name in ("routes", "neighbours", "forwarding", "memberships")
+        if devices
+    }
+    return replace(space, links=kept, **parts)
+
+
+def _endpoint_without(end: Endpoint, spaces: Set[str], links: Set[tuple[str, str]]) -> Endpoint:
+    return replace(end, link=_kept(end.link, spaces, links), host_link=_kept(end.host_link, spaces, links))

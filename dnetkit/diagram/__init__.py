@@ -3,6 +3,7 @@
 marks     the snapshot with what was removed still in it, each thing marked as added, removed or changed
 staging   from there to a scene (scene): what belongs where, what is noise, in which order (ordering)
 fitting   in which direction a scene fits a page
+tunnels   which vxlans send to each other
 focus     a part of a scene
 words     a scene in sentences
 drawing   a scene as a graphviz.Digraph (dot); nodes, labels, palette: how each thing looks; tips: on hovering

@@ -30,9 +30,10 @@ class Dot:
         self.lines: list[str] = []
         self._indent = "\t"
 
-    def node(self, name: str, label: Label, tooltip: str) -> None:
-        """A node with a label in markup."""
-        self._line(f'"{name}" [label=<{label}> tooltip={_quoted(tooltip)}]')
+    def node(self, name: str, label: Label, tooltip: str, *, orders: bool = False) -> None:
+        """A node with a label in markup; orders: what hangs on it stands in the order of its edges."""
+        order = " ordering=out" if orders else ""
+        self._line(f'"{name}" [label=<{label}> tooltip={_quoted(tooltip)}{order}]')
 
     def edge(self, tail: str, head: str, **attributes: str) -> None:
         """An edge; each end is a node's id, or id:cell, id:side or id:cell:side."""

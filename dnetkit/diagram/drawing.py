@@ -11,7 +11,7 @@ import graphviz  # type: ignore[import-untyped]  # it has no stubs
 from dnetkit.diagram import labels, nodes, tips
 from dnetkit.diagram.dot import Dot, node_id
 from dnetkit.diagram.palette import BRIDGE, INK, LAN, LINE, MACHINE, MARKS, NOTE, SIGNS
-from dnetkit.diagram.scene import Bridge, Cable, End, MachineBox, NetworkBox, Scene, Space
+from dnetkit.diagram.scene import Bridge, Cable, End, MachineBox, NetworkBox, Rack, Scene, Segment, Space
 
 __all__ = ["draw"]
 
@@ -41,6 +41,8 @@ class _Drawing:
         self.scene, self.direction = scene, direction
         self.places: dict[End, str] = {}
         self.dot = Dot()
+        bridges = [bridge for space in (*scene.spaces, *([scene.lan] if scene.lan else [])) for bridge in space.bridges]
+        self.ports = {port.end for bridge in bridges for port in bridge.ports}
         if scene.lan is not None:
             self.lan(scene.lan)
         for box in scene.machines:
@@ -48,9 +50,11 @@ class _Drawing:
         for box in self.ordered(scene.machines):
             self.inside(box)
         machines = {space.name: space.machine for space in scene.spaces}
-        for cable in self.ordered(scene.cables):
-            if machines.get(cable.upper[0]) != machines.get(cable.lower[0]):
-                self.cable(cable)
+        across = [one for one in scene.cables if machines.get(one.upper[0]) != machines.get(one.lower[0])]
+        for cable in self.ordered(across):
+            self.cable(cable)
+        for segment in scene.segments:
+            self.segment(segment)
 
     def ordered(self, things: Sequence[T]) -> tuple[T, ...]:
         """From left to right, dot puts what hangs on one thing from the bottom up."""
@@ -76,39 +80,40 @@ class _Drawing:
         frame |= {"style": "rounded,filled", "fillcolor": f"{MACHINE}0a", "margin": "12"}
         with self.dot.inside(_cluster(box), tooltip=tips.machine(box), **frame):
             racks = self.scene.racks(box)
-            racked = {space.name for spaces in racks.values() for space in spaces}
+            racked = {space.name for rack in racks for space in rack.spaces}
             for space in self.ordered(box.spaces):
                 if space.name not in racked:
                     self.space(space, box)
-            for bridge, spaces in racks.items():
-                self.rack(box, bridge, spaces)
+            for rack in racks:
+                self.rack(box, rack)
             for network in box.networks:
                 self.dot.node(node_id(network.key), nodes.network(network), tips.network(network))
             self.rows(box, racks)
 
-    def rack(self, box: MachineBox, bridge: str, spaces: tuple[Space, ...]) -> None:
-        """Many containers of one bridge in one frame, with one cable for all."""
-        above, name = node_id(f"{box.machine.name}/{bridge}"), node_id(f"{box.machine.name}/on:{bridge}")
-        self.dot.node(name, nodes.rack(spaces, self.scene, self.direction), tips.rack(spaces, bridge))
+    def rack(self, box: MachineBox, rack: Rack) -> None:
+        """Many containers of the same bridges in one frame, with one cable to each bridge for all."""
+        name, spaces = node_id(rack.key(box.machine.name)), rack.spaces
+        on = " and ".join(bridge for _, bridge in rack.bridges)
+        self.dot.node(name, nodes.rack(spaces, self.scene, self.direction), tips.rack(spaces, on))
         up, down = self.sides()
-        self.dot.edge(
-            f"{above}:{down}", f"{name}:{up}", color=LAN, penwidth="4",
-            tooltip=f"a veth pair for each of the {len(spaces)} containers",
-        )  # fmt: skip
+        for bridge in rack.bridges:
+            self.dot.edge(
+                f"{node_id('/'.join(bridge))}:{down}", f"{name}:{up}", color=LAN, penwidth="4",
+                tooltip=f"a veth pair for each of the {len(spaces)} containers",
+            )  # fmt: skip
 
-    def rows(self, box: MachineBox, racks: dict[str, tuple[Space, ...]]) -> None:
+    def rows(self, box: MachineBox, racks: tuple[Rack, ...]) -> None:
         """Hold bridges in one row and what hangs on them in another, each in its order."""
-        own, racked = box.own, {spaces[0].name: bridge for bridge, spaces in racks.items()}
+        own, racked = box.own, {rack.spaces[0].name: rack for rack in racks}
         if own is None:
             return
-        hidden = {space.name for spaces in racks.values() for space in spaces[1:]}
-        below = {
-            cable.lower[0] for cable in self.scene.cables if not cable.level and cable.upper[0] not in (own.name, "lan")
-        }
+        hidden = {space.name for rack in racks for space in rack.spaces[1:]}
+        level = {own.name, "lan", *(space.name for space in box.spaces if _bare(space))}
+        below = {cable.lower[0] for cable in self.scene.cables if not cable.level and cable.upper[0] not in level}
         standing = [space for space in box.spaces if space is not own and not space.bridges]
         standing = [space for space in standing if space.name not in hidden | below]
         names = {
-            space.name: node_id(f"{box.machine.name}/on:{racked[space.name]}" if space.name in racked else space.name)
+            space.name: node_id(racked[space.name].key(box.machine.name) if space.name in racked else space.name)
             for space in standing
         }
         joined = {(names.get(one.upper[0]), names.get(one.lower[0])) for one in self.scene.cables if one.level}
@@ -139,7 +144,9 @@ class _Drawing:
         """The namespace's own node, and a node for each bridge in it."""
         name = node_id(space.name)
         if not _bare(space):
-            self.dot.node(name, nodes.space(space, box, self.scene, self.direction), tips.space(space, box))
+            label = nodes.space(space, box, self.scene, self.direction)
+            orders = space is box.own and any(_bare(other) for other in box.spaces)
+            self.dot.node(name, label, tips.space(space, box), orders=orders)
         for interface in space.interfaces:
             self.place(interface.end, name)
         for bridge in self.ordered(space.bridges):
@@ -220,20 +227,38 @@ class _Drawing:
         up, down = self.sides()
         tail, head = self.places[cable.upper], self.places[cable.lower]
         look = {**_cable(cable), "tooltip": tips.cable(cable)}
-        if cable.kind != "veth":
+        if cable.kind not in ("veth", "tunnel"):
             tail = tail.partition(":")[0]
-        if cable.level:
+        if cable.kind == "tunnel":
+            self.dot.edge(self.mouth(tail), self.mouth(head), constraint="false", **look)
+        elif cable.level:
             beside = ("e", "w") if self.direction == "TB" else ("s", "n")
             # A label would push the cable aside; what it would say stands at both ends.
             self.dot.edge(f"{tail}:{beside[0]}", f"{head}:{beside[1]}", constraint="false", **{**look, "label": ""})
         elif tail.partition(":")[0] == head.partition(":")[0]:
-            self.dot.edge(f"{tail}:{down}", f"{head}:{down}", **look)
+            return  # a note at each end says it
+        elif cable.lower in self.ports and cable.upper in self.ports and cable.upper[0] != "lan":
+            self.dot.edge(f"{tail}:{down}", f"{head}:{down}", constraint="false", **{**look, "label": ""})
         else:
+            if cable.lower in self.ports:  # its socket is on the side away from the LAN
+                head = head.partition(":")[0]
             if "/" in cable.lower[0] and "/" not in tail:
                 look["minlen"] = "2"  # namespaces stand in one row below the bridges, whatever they hang on
             whole = cable.upper[0] == "lan" and ":" not in tail
             look["weight"] = "1" if cable.upper[0] == "lan" else "3"
             self.dot.edge(tail if whole else f"{tail}:{down}", f"{head}:{up}", **look)
+
+    def segment(self, segment: Segment) -> None:
+        """Vxlans that all send to each other are one network: a line from each to the next, beside the bridges."""
+        look = {**_TUNNEL, **({"color": MARKS[segment.mark]} if segment.mark else {}), "tooltip": tips.segment(segment)}
+        look |= {"added": {"penwidth": "3"}, "removed": {"style": "dotted"}}.get(segment.mark, {})
+        ends = [self.mouth(self.places[end]) for end in segment.ends if end in self.places]
+        for one, other in pairwise(self.ordered(ends)):
+            self.dot.edge(one, other, constraint="false", **look)
+
+    def mouth(self, place: str) -> str:
+        """Where a tunnel is plugged in: below, or from left to right on the side where no other cable is."""
+        return f"{place}:s" if self.direction == "TB" else f"{place.partition(':')[0]}:w"
 
     def sides(self) -> tuple[str, str]:
         """Towards the LAN, and away from it."""
@@ -242,16 +267,22 @@ class _Drawing:
 
 def _bare(space: Space) -> bool:
     """Whether there is nothing in a namespace but bridges: then their frame says all."""
-    return space.kind == "engine" and bool(space.bridges) and not space.interfaces
+    idle = all(one.link.kind == "loopback" and not one.mark for one in space.interfaces)
+    return space.kind == "engine" and bool(space.bridges) and idle
 
 
 def _cluster(box: MachineBox) -> str:
     return f"cluster_{node_id(box.machine.name)}"
 
 
+_TUNNEL = {"style": "dashed", "color": BRIDGE, "penwidth": "1.8"}
+
+
 def _cable(cable: Cable) -> dict[str, str]:
     """How a cable looks; a plain one as edges do anyway."""
     look = {} if cable.kind == "veth" else {"style": "dotted", "color": BRIDGE}
+    if cable.kind == "tunnel":
+        look = {**_TUNNEL}
     if cable.down:
         look |= {"penwidth": "1", "color": LINE} if cable.kind == "veth" else {"color": LINE}
     if cable.mark:

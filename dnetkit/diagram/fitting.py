@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dnetkit.diagram.scene import Bridge, Interface, MachineBox, Scene, Space
+from dnetkit.diagram.scene import NOTE_WIDTH, Bridge, Interface, MachineBox, Scene, Space, is_link_local
 
 __all__ = ["PAGE", "direction"]
 
@@ -13,6 +13,7 @@ PAGE = 750.0
 
 _LETTER, _BOLD, _SMALL = 6.0, 8.0, 5.2
 _GAP = 22.0
+_MAC = 17
 
 
 def direction(scene: Scene) -> str:
@@ -28,10 +29,10 @@ def direction(scene: Scene) -> str:
 def _down(scene: Scene, box: MachineBox) -> float:
     """The width of a machine when what is in it stands side by side."""
     racks = scene.racks(box)
-    racked = {space.name for spaces in racks.values() for space in spaces}
+    racked = {space.name for rack in racks for space in rack.spaces}
     single = [space for space in box.spaces if space is not box.own and space.name not in racked]
     below = sum(_space(space, scene) + _GAP for space in single if not space.bridges)
-    below += sum(2 * max(_space(space, scene) for space in spaces) + _GAP for spaces in racks.values())
+    below += sum(2 * max(_space(space, scene) for space in rack.spaces) + _GAP for rack in racks)
     bridges = sum(_bridge(one, scene) + _GAP for space in box.spaces for one in space.bridges)
     bridges += sum(len(one.network.name) * _BOLD + 40 + _GAP for one in box.networks)
     return max(below, bridges, _space(box.own, scene) if box.own else 0) + _GAP
@@ -56,11 +57,11 @@ def _most(interfaces: Iterable[Interface], scene: Scene) -> float:
 
 
 def _interface(one: Interface, scene: Scene) -> float:
-    texts = [len(address) * _LETTER for address, _ in one.addresses]
+    texts = [len(address) * (_SMALL if is_link_local(address) else _LETTER) for address, _ in one.addresses]
     if scene.detail != "brief":
-        texts += [(len(one.name) + 4) * _LETTER, len(one.note) * _SMALL]
+        texts += [(len(one.name) + 4) * _LETTER, min(len(one.note), NOTE_WIDTH) * _SMALL]
     if scene.detail == "full":
-        texts.append(30 * _SMALL)
+        texts.append(_MAC * _SMALL)
     return max(texts, default=0.0) + 12
 
 

@@ -83,14 +83,22 @@ class _Chosen:
                     kept |= {end[0] for end in one.ends}
                 elif any(end[0] in self.spaces for end in one.ends):
                     networks.add(one.key)
+        segments = tuple(
+            replace(one, ends=inner)
+            for one in self.whole.segments
+            if len(inner := tuple(end for end in one.ends if end in ends or bridge_of.get(end) in self.bridges)) > 1
+        )
         plugged = {end for cable in cables for end in (cable.upper, cable.lower)}
+        plugged |= {end for one in segments for end in one.ends}
         boxes = tuple(
             made for box in self.whole.machines if (made := self.box(box, kept, bridges, networks, plugged)) is not None
         )
         shown = {space.name for box in boxes for space in box.spaces} | {"lan"}
+        if len(boxes) > 1:  # then what joins them is part of it
+            cables += tuple(one for one in self.whole.cables if one.upper[0] == "lan" and one not in cables)
         wires = tuple(cable for cable in cables if cable.upper[0] in shown and cable.lower[0] in shown)
         lan = self.whole.lan if any("lan" in (cable.upper[0], cable.lower[0]) for cable in wires) else None
-        part = replace(self.whole, machines=boxes, cables=wires, lan=lan, focus=self.name)
+        part = replace(self.whole, machines=boxes, cables=wires, segments=segments, lan=lan, focus=self.name)
         return replace(part, left_out=self.whole.containers - part.containers)
 
     def ends(self, space: Space) -> set[End]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
+from dnetkit.diagram import tunnels
 from dnetkit.diagram.scene import GHOST, End
 from dnetkit.matching import Match, match
 from dnetkit.model import Address, Change, Container, Link, Namespace, Snapshot
@@ -19,7 +20,8 @@ ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 T = TypeVar("T")
 Key = tuple[Hashable, ...]
 Wire = tuple[End, End, str]
-"""Two ends, each (namespace, interface), and the kind: 'veth'; for 'macvlan' and its like the parent is first."""
+"""Two ends, each (namespace, interface), and the kind: 'veth'; 'tunnel' between vxlans; for 'macvlan' and its like the
+parent is first."""
 
 # What of a changed thing is worth a mark in a picture. The list of changes has the rest: files, flags, counters, ...;
 # and addresses, ports and cables have marks of their own.
@@ -67,7 +69,7 @@ class Marked:
 
 
 def wires(state: Snapshot) -> list[Wire]:
-    """Every pair, and every link that stands on another, once."""
+    """Every pair, every link that stands on another, every tunnel, once."""
     found: dict[Wire, None] = {}
     for space in state.namespaces:
         for link in space.links:
@@ -76,11 +78,12 @@ def wires(state: Snapshot) -> list[Wire]:
                 found[_wire(here, (link.peer.namespace, link.peer.name), "veth")] = None
             if link.parent is not None:
                 found[_wire((link.parent.namespace, link.parent.name), here, link.kind)] = None
+    found |= {_wire(one, other, "tunnel"): None for one, other in tunnels.pairs(state)}
     return list(found)
 
 
 def _wire(one: End, other: End, kind: str) -> Wire:
-    first, second = sorted([one, other]) if kind == "veth" else (one, other)
+    first, second = sorted([one, other]) if kind in ("veth", "tunnel") else (one, other)
     return (first, second, kind)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from textwrap import wrap
 
 from dnetkit.diagram.labels import (
     LARGE,
@@ -35,7 +36,18 @@ from dnetkit.diagram.palette import (
     SIGNS,
     tint,
 )
-from dnetkit.diagram.scene import Bridge, Guest, Interface, MachineBox, NetworkBox, Scene, Space, counted
+from dnetkit.diagram.scene import (
+    NOTE_WIDTH,
+    Bridge,
+    Guest,
+    Interface,
+    MachineBox,
+    NetworkBox,
+    Scene,
+    Space,
+    counted,
+    is_link_local,
+)
 
 __all__ = [
     "bridge",
@@ -70,9 +82,10 @@ def bridge(shown: Bridge, scene: Scene, direction: str) -> Label:
     name = shown.name if scene.detail == "brief" else f"{interface.link.index}: {shown.name}"
     carries = shown.title != shown.name
     head = shown.title if carries else name
+    kind = "internal bridge" if shown.network is not None and shown.network.internal else "bridge"
     title = [
         strong(f"{SIGNS[shown.mark]} {head}".strip(), HEADING, LARGE, struck=shown.mark == "removed"),
-        text(f"bridge {name}" if carries else "bridge", HEADING, SMALL),
+        text(f"{kind} {name}" if carries else kind, HEADING, SMALL),
         *(_in_heading(address, mark, shown.mark) for address, mark in interface.addresses),
         *(text(told, HEADING, SMALL) for told in interface.was),
     ]
@@ -80,6 +93,7 @@ def bridge(shown: Bridge, scene: Scene, direction: str) -> Label:
         title.append(text(interface.trouble, HEADING, SMALL))
     if scene.detail == "brief":
         title.append(text(counted(len(shown.ports) + shown.hidden, "port"), HEADING, SMALL))
+        title += [text(f"vxlan {port.link.parameter('id')}", HEADING, SMALL) for port in shown.ports if _tunnels(port)]
     ports = [
         cell(_interface(port, scene.detail), port=port_id(port.link.name), cellpadding=4, **_edge(port.mark))
         for port in shown.ports
@@ -90,10 +104,14 @@ def bridge(shown: Bridge, scene: Scene, direction: str) -> Label:
     return _switch(lines(*title), ports, "bridge", direction, shown.mark)
 
 
+def _tunnels(port: Interface) -> bool:
+    return port.link.kind == "vxlan" and port.mark != "removed"
+
+
 def _in_heading(address: str, mark: str, whole: str) -> Label:
     """An address in a heading, where colours cannot tell its mark."""
     sign = f"{SIGNS[mark]} " if mark and mark != whole else ""
-    return text(f"{sign}{address}", HEADING, MEDIUM, struck=mark == "removed")
+    return text(f"{sign}{address}", HEADING, _size(address), struck=mark == "removed")
 
 
 def _switch(title: Label, ports: Sequence[str], kind: str, direction: str, mark: str) -> Label:
@@ -118,19 +136,24 @@ def _interface(one: Interface, detail: str) -> Label:
     name = one.name if detail == "brief" else f"{link.index}: {one.name}"
     parts = [] if detail == "brief" and not one.mark and one.addresses else [signed(name, one.mark, size=MEDIUM)]
     parts += [
-        text(address, MARKS[mark], MEDIUM, struck=mark == "removed")
+        text(address, MARKS[mark], _size(address), struck=mark == "removed")
         if mark == one.mark
-        else signed(address, mark, size=MEDIUM)
+        else signed(address, mark, size=_size(address))
         for address, mark in one.addresses
     ]
     if one.note and detail != "brief":
-        parts.append(small(one.note))
+        parts += map(small, wrap(one.note, NOTE_WIDTH))
     if detail == "full":
-        parts.append(small(f"{'' if link.kind == 'loopback' else link.mac} mtu {link.mtu}".strip()))
+        parts += [small("" if link.kind == "loopback" else link.mac), small(f"mtu {link.mtu}")]
     if one.trouble and one.mark != "removed":
         parts.append(strong(one.trouble, NOTE, SMALL))
     parts += [small(told, MARKS["changed"]) for told in one.was]
     return lines(*parts)
+
+
+def _size(address: str) -> int:
+    """Link-local addresses are long, and seldom what one looks for."""
+    return SMALL if is_link_local(address) else MEDIUM
 
 
 def _edge(mark: str) -> dict[str, object]:
@@ -150,14 +173,15 @@ def space(shown: Space, box: MachineBox, scene: Scene, direction: str) -> Label:
     if shown.stopped and not shown.mark:
         colour = LINE
     # Of two neighbours at the same height the one on the left has its cable on its right side.
+    plugged = [one for one in shown.interfaces if not _idle(one, scene)]
     sides = {
-        side: [one for one in shown.interfaces if one.end in ends]
+        side: [one for one in plugged if one.end in ends]
         for side, ends in zip(("right", "left"), scene.beside, strict=True)
     }
     sides["top"] = [
-        one for one in shown.interfaces if one not in sides["left"] + sides["right"] and (not own or _faces_lan(one))
+        one for one in plugged if one not in sides["left"] + sides["right"] and (not own or _faces_lan(one))
     ]
-    sides["bottom"] = [one for one in shown.interfaces if not any(one in side for side in sides.values())]
+    sides["bottom"] = [one for one in plugged if not any(one in side for side in sides.values())]
     body = _stack(shown, box, scene) if own else _inhabitants(shown, scene)
     frame: dict[str, object] = {
         "border": _BORDERS[shown.mark],
@@ -168,6 +192,25 @@ def space(shown: Space, box: MachineBox, scene: Scene, direction: str) -> Label:
         "cellspacing": 4,
     }
     return grid(_around(cell(body, cellpadding=3), sides, scene, direction), **frame)
+
+
+def _idle(one: Interface, scene: Scene) -> bool:
+    """lo, to which nothing leads, stands inside: there it takes no room at the edge."""
+    return scene.detail == "full" and one.link.kind == "loopback"
+
+
+def _inner(shown: Space, scene: Scene) -> list[Label]:
+    """What stands inside a box in a full picture: lo, in one line, and the default routes."""
+    if scene.detail != "full":
+        return []
+    idle = [one for one in shown.interfaces if _idle(one, scene)]
+    said = [_chip(_interface(one, "brief") if one.mark else small(_in_a_line(one)), **_edge(one.mark)) for one in idle]
+    return said + [_chip(lines(small("default route:"), small(gateway))) for gateway in shown.gateways]
+
+
+def _in_a_line(one: Interface) -> str:
+    down = f" {one.trouble}" if one.trouble else ""
+    return " ".join([f"{one.link.index}: {one.name}", *(address for address, _ in one.addresses)]) + down
 
 
 def _around(middle: Label, sides: dict[str, list[Interface]], scene: Scene, direction: str) -> list[Label]:
@@ -214,16 +257,15 @@ def _strip(interfaces: Sequence[Interface], scene: Scene, *, wide: bool) -> Labe
 def _stack(shown: Space, box: MachineBox, scene: Scene) -> Label:
     """The machine itself: what its kernel does for the others."""
     if box.machine.kind == "client":
-        return lines(signed(shown.label, box.mark, bold=True, size=LARGE), small("a machine without Docker"))
+        said = lines(signed(shown.label, box.mark, bold=True, size=LARGE), small("a machine without Docker"))
+        return _pile([_chip(said), *_inner(shown, scene)]) if scene.detail == "full" else said
     parts = [signed(shown.label, box.mark, bold=True, size=LARGE)]
     if box.machine.engine and scene.detail != "brief":
         parts.append(small(f"Docker Engine {box.machine.engine}"))
     if shown.forwards is not None and scene.detail != "brief":
         does = "routes between its networks" if shown.forwards else "does not route"
         parts.append(signed(does, shown.forwarding_mark, size=SMALL, colour=NOTE))
-    if scene.detail == "full":
-        parts += [small(f"default route: {gateway}") for gateway in shown.gateways]
-    rows = [_chip(lines(*parts))]
+    rows = [_chip(lines(*parts)), *_inner(shown, scene)]
     for one in box.published:
         told = signed(f" port {one.outside} → {one.container}:{one.port.container_port} ", one.mark, size=MEDIUM)
         frame = _edge(one.mark) if one.mark else {"border": 1, "color": PUBLISHED}
@@ -240,9 +282,7 @@ def _inhabitants(shown: Space, scene: Scene) -> Label:
         parts = [signed(shown.label, shown.mark, bold=True, size=LARGE), small(shown.what)]
     if not shown.interfaces and not shown.stopped:
         parts.append(small("no interface but lo"))
-    if scene.detail == "full":
-        parts += [small(f"default route: {gateway}") for gateway in shown.gateways]
-    return _pile([*rows, *([_chip(lines(*parts))] if parts else [])])
+    return _pile([*rows, *([_chip(lines(*parts))] if parts else []), *_inner(shown, scene)])
 
 
 def _chip(content: str, **attributes: object) -> Label:

@@ -10,6 +10,8 @@ from dnetkit.model import Container, Link, Machine, Network, PublishedPort
 
 __all__ = [
     "GHOST",
+    "NOTE_WIDTH",
+    "PAIR",
     "Bridge",
     "Cable",
     "End",
@@ -18,14 +20,23 @@ __all__ = [
     "MachineBox",
     "NetworkBox",
     "Published",
+    "Rack",
     "Scene",
+    "Segment",
     "Space",
     "called",
     "counted",
+    "is_link_local",
 ]
 
 CROWD = 3
-"""So many containers on one bridge are shown in one frame, when the picture is brief."""
+"""So many containers on the same bridges are shown in one frame, when the picture is brief."""
+
+NOTE_WIDTH = 34
+"""In letters: a longer note takes several lines."""
+
+PAIR = "a pair with"
+"""How a note begins that stands for the cable of a pair with both ends in one box."""
 
 End = tuple[str, str]
 """(namespace, interface)."""
@@ -37,6 +48,11 @@ GHOST = "#before"
 def called(name: str) -> str:
     """A name as it is shown; what no screen can show, such as a control character, is '?'."""
     return _UNPRINTABLE.sub("?", name.removesuffix(GHOST))
+
+
+def is_link_local(address: str) -> bool:
+    """Whether it is one of IPv6 that every interface gives itself."""
+    return address.lower().startswith("fe80")
 
 
 def counted(number: int, one: str, many: str = "") -> str:
@@ -159,6 +175,9 @@ class Space:
     @property
     def what(self) -> str:
         """What it is, when no container tells."""
+        of, _, network = self.name.rpartition("/")[2].partition(":")
+        if self.kind == "engine" and of == "balancer":
+            return f"the engine's balancer for {called(network)}"
         kinds = {"engine": "namespace of the engine", "unnamed": "namespace without a name"}
         return kinds.get(self.kind, "namespace")
 
@@ -202,7 +221,7 @@ class MachineBox:
 
 @dataclass(frozen=True)
 class Cable:
-    """What joins two interfaces; `upper` is the one nearer to the LAN. kind: 'veth', or 'macvlan' and its like."""
+    """What joins two interfaces; `upper` is the one nearer to the LAN. kind: 'veth', 'tunnel', 'macvlan', ..."""
 
     upper: End
     lower: End
@@ -214,6 +233,29 @@ class Cable:
 
 
 @dataclass(frozen=True)
+class Segment:
+    """Vxlans that all send to each other, and so are one network; `ends` are their interfaces."""
+
+    vni: str
+    port: str
+    ends: tuple[End, ...]
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Rack:
+    """Containers that hang on the same bridges, shown in one frame; a bridge by its namespace and key."""
+
+    bridges: tuple[End, ...]
+    spaces: tuple[Space, ...]
+
+    def key(self, machine: str) -> str:
+        """A name for it that no other has."""
+        names = [name if where == machine else f"{where}/{name}" for where, name in self.bridges]
+        return f"{machine}/on:{'+'.join(names)}"
+
+
+@dataclass(frozen=True)
 class Scene:
     """The whole picture. detail: 'brief', 'normal' or 'full'; `left_out` counts the containers that the focus hides."""
 
@@ -221,6 +263,7 @@ class Scene:
     subnet: str = ""
     machines: tuple[MachineBox, ...] = ()
     cables: tuple[Cable, ...] = ()
+    segments: tuple[Segment, ...] = ()
     detail: str = "normal"
     focus: str = ""
     left_out: int = 0
@@ -237,26 +280,29 @@ class Scene:
         """Every namespace of every machine."""
         return tuple(space for box in self.machines for space in box.spaces)
 
-    def racks(self, box: MachineBox) -> dict[str, tuple[Space, ...]]:
-        """In a brief picture: for a bridge of the machine, the containers that hang on it alone, where there are many.
-
-        They are shown together, in one frame.
-        """
+    def racks(self, box: MachineBox) -> tuple[Rack, ...]:
+        """In a brief picture: the containers that hang on the same bridges of the machine, where there are many."""
         if self.detail != "brief" or box.own is None:
-            return {}
-        bridge_of = {port.end: bridge.key for bridge in box.own.bridges for port in bridge.ports}
-        several: dict[str, int] = {}
-        upper: dict[str, End] = {}
+            return ()
+        bridge_of = {
+            port.end: (space.name, bridge.key)
+            for space in box.spaces
+            for bridge in space.bridges
+            for port in bridge.ports
+            if space is box.own or space.kind == "engine"
+        }
+        uppers: dict[str, list[End]] = {}
         for cable in self.cables:
-            for end in (cable.upper, cable.lower):
-                several[end[0]] = several.get(end[0], 0) + 1
-            upper[cable.lower[0]] = cable.upper
-        found: dict[str, list[Space]] = {}
+            uppers.setdefault(cable.lower[0], []).append(cable.upper)
+            if cable.level or cable.upper not in bridge_of:
+                uppers.setdefault(cable.upper[0], []).append(("", ""))
+        found: dict[tuple[End, ...], list[Space]] = {}
         for space in box.spaces:
-            plain = space.kind == "container" and len(space.guests) == 1 and not space.bridges
-            if plain and len(space.interfaces) == 1 == several.get(space.name) and upper.get(space.name) in bridge_of:
-                found.setdefault(bridge_of[upper[space.name]], []).append(space)
-        return {bridge: tuple(spaces) for bridge, spaces in found.items() if len(spaces) >= CROWD}
+            ends = uppers.get(space.name, [])
+            plain = space.kind == "container" and len(space.guests) == 1 and not space.bridges and bool(ends)
+            if plain and len(space.interfaces) == len(ends) and all(end in bridge_of for end in ends):
+                found.setdefault(tuple(sorted(bridge_of[end] for end in ends)), []).append(space)
+        return tuple(Rack(bridges, tuple(spaces)) for bridges, spaces in found.items() if len(spaces) >= CROWD)
 
     @property
     def containers(self) -> int:
@@ -268,7 +314,12 @@ class Scene:
         """Which marks are to be seen in it."""
         found = [one.mark for one in self.cables]
         for box in self.machines:
-            found += [box.mark, *(one.mark for one in box.networks), *(one.mark for one in box.published)]
+            found += [
+                box.mark,
+                *(one.mark for one in self.segments),
+                *(one.mark for one in box.networks),
+                *(one.mark for one in box.published),
+            ]
         for space in self.spaces:
             found += [space.mark, space.forwarding_mark, *(guest.mark for guest in space.guests)]
             ports = [port for bridge in space.bridges for port in (bridge.interface, *bridge.ports)]

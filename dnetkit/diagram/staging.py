@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from ipaddress import ip_interface
 
+from dnetkit.diagram import tunnels
 from dnetkit.diagram.marks import CHANGED, REMOVED, Marked
 from dnetkit.diagram.ordering import Order, bridge_order, natural
 from dnetkit.diagram.scene import (
+    PAIR,
     Bridge,
     Cable,
     End,
@@ -17,15 +19,20 @@ from dnetkit.diagram.scene import (
     NetworkBox,
     Published,
     Scene,
+    Segment,
     Space,
     called,
+    is_link_local,
 )
-from dnetkit.model import Container, Link, Machine, Namespace, Network
+from dnetkit.model import Container, Link, LinkRef, Machine, Namespace, Network
 
 __all__ = ["stage"]
 
 # Of the parameters of a link, those that say what it is for.
 _TELLING = frozenset({"id", "mode", "remote", "local", "group", "table"})
+
+_FEW = 2
+"""Up to so many machines that a vxlan sends to are named."""
 
 _ON_PARENT = frozenset({"macvlan", "ipvlan"})
 """Drivers whose networks lie on another interface."""
@@ -58,6 +65,7 @@ class _Stage:
     def scene(self) -> Scene:
         lan = next((self.space(space) for space in self.state.namespaces if space.kind == "lan"), None)
         boxes = tuple(self.machine(machine) for machine in sorted(self.state.machines, key=_machine_order))
+        segments = self.segments(boxes)
         missing = [f"{item.what} ({item.reason})" for item in self.state.unavailable]
         missing += [
             f"{item.what} of {space.name} ({item.reason})"
@@ -68,7 +76,8 @@ class _Stage:
             lan=lan,
             subnet=self.subnet(),
             machines=boxes,
-            cables=self.cables(lan, boxes),
+            cables=self.cables(lan, boxes, {end for segment in segments for end in segment.ends}),
+            segments=segments,
             detail=self.detail,
             unavailable=tuple(missing),
         )
@@ -176,20 +185,34 @@ class _Stage:
         addresses = tuple(
             (address.cidr, self.marked.mark("address", space.name, link.name, address.cidr))
             for address in link.addresses
-            if self.detail == "full" or not address.cidr.lower().startswith("fe80")
+            if self.detail == "full" or not is_link_local(address.cidr)
         )
         note = ""
         lost = link.kind == "veth" and link.peer is None and link.peer_index and not gone
         if lost and (space.name, link.name) not in self.on_networks:
             note = "leads out of sight"
+        elif link.peer is not None and link.peer.namespace == space.name and self.beside(link, link.peer):
+            note = f"{PAIR} {called(link.peer.name)}"
         elif link.peer is not None and link.peer.namespace in self.untold:
             note = "leads to a namespace of the engine"
         elif link.kind not in ("veth", "bridge", "ether", "loopback"):
             details = [f"{name} {value}" for name, value in link.parameters if name in _TELLING and value]
-            on = [f"on {link.parent.name}"] if link.parent else []
+            details += self.far(space, link)
+            on = [f"on {link.parent.name}"] if link.parent else [f"through {link.underlay}"] if link.underlay else []
             note = " ".join([link.kind, *details, *on])
         key = ("link", space.name, link.name)
         return Interface(space.name, link, self.marked.mark(*key), addresses, self.marked.was.get(key, ()), note)
+
+    def beside(self, link: Link, peer: LinkRef) -> bool:
+        """Whether both ends of a pair in one namespace are drawn in one box, where a cable would lead across it."""
+        other = self.links.get((peer.namespace, peer.name))
+        return other is not None and other.master == link.master
+
+    @staticmethod
+    def far(space: Namespace, link: Link) -> list[str]:
+        """Where a vxlan sends to that was not made with one machine at its other end."""
+        found = tunnels.remotes(space, link) if link.kind == "vxlan" and not link.parameter("remote") else ()
+        return [f"to {len(found)} machines"] if len(found) > _FEW else [f"to {address}" for address in found]
 
     def bridge(self, interface: Interface, interfaces: dict[str, Interface]) -> Bridge:
         network = self.order.network(interface.space, interface.link.name)
@@ -232,7 +255,20 @@ class _Stage:
                 if endpoint.network_id == network.id and container.machine == network.machine and endpoint.link:
                     yield (endpoint.link.namespace, endpoint.link.name)
 
-    def cables(self, lan: Space | None, boxes: tuple[MachineBox, ...]) -> tuple[Cable, ...]:
+    def segments(self, boxes: tuple[MachineBox, ...]) -> tuple[Segment, ...]:
+        """Vxlans that all send to each other."""
+        shown = {port.end for box in boxes for space in box.spaces for one in space.bridges for port in one.ports}
+        shown |= {one.end for box in boxes for space in box.spaces for one in space.interfaces}
+        wires = [wire for wire in self.marked.wires if wire[2] == "tunnel" and {wire[0], wire[1]} <= shown]
+        made = []
+        for ends in tunnels.meshes((one, other) for one, other, _ in wires):
+            marks = {self.marked.mark("wire", *wire) for wire in wires if wire[0] in ends}
+            link = self.links[ends[0]]
+            mark = marks.pop() if len(marks) == 1 else CHANGED
+            made.append(Segment(link.parameter("id"), link.parameter("port"), ends, mark))
+        return tuple(made)
+
+    def cables(self, lan: Space | None, boxes: tuple[MachineBox, ...], meshed: Collection[End]) -> tuple[Cable, ...]:
         heights: dict[End, int] = {}
         for space in [*([lan] if lan else []), *(space for box in boxes for space in box.spaces)]:
             ground = {"lan": 0, "host": 2, "client": 2}.get(space.kind, 4 if space.bridges else 6)
@@ -245,7 +281,7 @@ class _Stage:
         for one, other, kind in self.marked.wires:
             known = one in heights and other in heights
             inside = kind != "veth" and one[0] == other[0]  # told in words: a vlan on eth0 of the same machine
-            if not known or inside or (other, one) in covered:
+            if not known or inside or (other, one) in covered or (kind == "tunnel" and one in meshed):
                 continue
             upper, lower = (one, other) if kind != "veth" else sorted([one, other], key=lambda end: (heights[end], end))
             level = kind == "veth" and heights[one] == heights[other] and one[0] != other[0]
@@ -270,6 +306,8 @@ def _label(space: Namespace) -> str:
     """What a person would call it; one without a name after the process that keeps it."""
     if space.kind == "unnamed":
         return f"{space.processes[0].name} {space.processes[0].pid}" if space.processes else "unnamed"
+    if space.kind == "engine" and space.path:
+        return called(space.path.rpartition("/")[2])
     return called(space.label).removeprefix("engine:")
 
 

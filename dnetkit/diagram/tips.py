@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dnetkit.diagram.scene import Bridge, Cable, Interface, MachineBox, NetworkBox, Space, called
+from dnetkit.diagram.scene import Bridge, Cable, Interface, MachineBox, NetworkBox, Segment, Space, called
 
-__all__ = ["bridge", "cable", "machine", "network", "rack", "space"]
+__all__ = ["bridge", "cable", "machine", "network", "rack", "segment", "space"]
 
 
 def machine(box: MachineBox) -> str:
@@ -39,6 +39,11 @@ def rack(spaces: Sequence[Space], bridge: str) -> str:
 def network(box: NetworkBox) -> str:
     """A network."""
     return f"{box.network.driver} network {box.network.name}"
+
+
+def segment(shown: Segment) -> str:
+    """Vxlans that are one network."""
+    return f"vxlan {shown.vni}: {', '.join(f'{called(name)} in {called(space)}' for space, name in shown.ends)}"
 
 
 def cable(shown: Cable) -> str:

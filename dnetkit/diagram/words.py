@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from dnetkit.diagram.scene import (
+    PAIR,
     Bridge,
     Cable,
     End,
@@ -14,6 +15,7 @@ from dnetkit.diagram.scene import (
     NetworkBox,
     Published,
     Scene,
+    Segment,
     Space,
     called,
     counted,
@@ -52,6 +54,7 @@ class _Teller:
         for cable in scene.cables:
             self.cables.setdefault(cable.upper, []).append(cable)
             self.cables.setdefault(cable.lower, []).append(cable)
+        self.machines = {space.name: space.machine for space in scene.spaces}
         self.labels = {space.name: space.label for space in scene.spaces} | {"lan": "the LAN"}
         self.bridge_of = {
             port.end: bridge.title
@@ -64,6 +67,8 @@ class _Teller:
         yield summary(self.scene)
         if self.scene.lan is not None:
             yield from self.lan(self.scene.lan)
+        for segment in self.scene.segments:
+            yield self.segment(segment)
         for box in self.scene.machines:
             yield from self.machine(box)
         if self.scene.left_out:
@@ -80,6 +85,16 @@ class _Teller:
             if self.full:
                 yield from (f"  {self.sentence(port, 'Port')}" for port in bridge.ports)
 
+    def segment(self, segment: Segment) -> str:
+        ends = _list([f"{called(end[1])} of {self.where(end)}" for end in segment.ends])
+        return _said(segment.mark, f"Vxlan {segment.vni} is one network between {ends}, by UDP port {segment.port}.")
+
+    def where(self, end: End) -> str:
+        """Whose an end of a tunnel is: a bridge's where it is the port of one, a namespace's, and which machine's."""
+        label, machine = self.labels.get(end[0], end[0]), self.machines.get(end[0], "")
+        whose = self.bridge_of.get(end, label)
+        return f"{whose} on {machine}" if machine and machine != whose else whose
+
     def machine(self, box: MachineBox) -> Iterable[str]:
         own = box.own
         engine = f", with Docker Engine {box.machine.engine}" if box.machine.engine else ""
@@ -88,22 +103,25 @@ class _Teller:
         if own is not None:
             yield from self.indented(self.stack(own, box))
         racks = self.scene.racks(box)
-        racked = {space.name for spaces in racks.values() for space in spaces}
+        racked = {space.name for rack in racks for space in rack.spaces}
         for network in box.networks:
             yield f"  {self.network(network)}"
         for space in box.spaces:
             if space is not own and space.name not in racked:
                 yield from self.indented(self.space(space))
-        for bridge, spaces in racks.items():
-            listed = "; ".join(_joined(self.in_rack(space)) for space in spaces)
-            yield f"  {len(spaces)} containers have a veth pair each to {self.titled(box, bridge)}: {listed}."
+        for rack in racks:
+            to = _list([self.titled(box, bridge) for bridge in rack.bridges])
+            yield f"  {len(rack.spaces)} containers have a veth pair each to {to}:"
+            yield from (f"    {_joined(self.in_rack(space))}." for space in rack.spaces)
 
     @staticmethod
     def indented(lines: Iterable[str]) -> Iterable[str]:
         return (f"  {line}" for line in lines)
 
-    def titled(self, box: MachineBox, bridge: str) -> str:
-        return next((one.title for one in box.own.bridges if one.key == bridge), bridge) if box.own else bridge
+    @staticmethod
+    def titled(box: MachineBox, bridge: End) -> str:
+        found = (one.title for space in box.spaces for one in space.bridges if (space.name, one.key) == bridge)
+        return next(found, bridge[1])
 
     def in_rack(self, space: Space) -> Iterable[str]:
         for guest in space.guests:
@@ -136,7 +154,10 @@ class _Teller:
     def bridge(self, bridge: Bridge) -> Iterable[str]:
         interface = bridge.interface
         number = "" if self.brief else f" ({interface.link.index})"
-        carries = f" carries the Docker network {bridge.network.name}" if bridge.network else " was made by hand"
+        internal = " (internal)" if bridge.network is not None and bridge.network.internal else ""
+        carries = " was made by hand"
+        if bridge.network is not None:
+            carries = f" carries the Docker network {bridge.network.name}{internal}"
         ports = sum(port.mark != "removed" for port in bridge.ports) + bridge.hidden
         has = f"{self.has(interface)} and has {counted(ports, 'port')}"
         down = f", and is {interface.trouble}" if interface.trouble == "down" else ""
@@ -151,7 +172,11 @@ class _Teller:
     def space(self, space: Space) -> Iterable[str]:
         if not space.guests:
             only = "" if space.interfaces or space.bridges else " has no interface but lo"
-            name = f"{space.what.capitalize()}: {space.label}" if " " in space.what else f"Namespace {space.label}"
+            name = (
+                f"{space.what[0].upper()}{space.what[1:]}: {space.label}"
+                if " " in space.what
+                else f"Namespace {space.label}"
+            )
             yield _said(space.mark, f"{name}{only}.")
         for guest in space.guests:
             shares = f" It shares the namespace of {space.label}." if guest.home == "shared" else ""
@@ -189,7 +214,7 @@ class _Teller:
         """An interface, its addresses, what is wrong with it, and where its cable leads."""
         number = "" if self.brief else f" ({one.link.index})"
         parts = [self.has(one)] if one.addresses else []
-        if one.note and not self.brief:
+        if one.note and not self.brief and not one.note.startswith(PAIR):
             parts.append(one.note if one.note.startswith("leads") else f"is {one.note}")
         if self.full:
             mac = "" if one.link.kind == "loopback" else f"MAC {one.link.mac} and "
@@ -200,7 +225,7 @@ class _Teller:
         cables = [
             cable  # what it lies on is in its note
             for cable in self.cables.get(one.end, ())
-            if cable.kind == "veth" or cable.upper == one.end or cable.mark != one.mark
+            if cable.kind in ("veth", "tunnel") or cable.upper == one.end or cable.mark != one.mark
         ]
         parts += [self.leads(one, cable) for cable in cables]
         return _said(one.mark, f"{noun} {one.name}{number} {_list(parts) or 'has no address'}.")
@@ -217,7 +242,9 @@ class _Teller:
         label, name = self.labels.get(there[0], there[0]), called(there[1])
         bridge = self.bridge_of.get(there)
         told = f"is joined to {name} in {label}"
-        if cable.kind != "veth":
+        if cable.kind == "tunnel":
+            told = f"is joined by a tunnel to {name} of {self.where(there)}"
+        elif cable.kind != "veth":
             told = f"carries {name} of {label}" if one.end == cable.upper else f"lies on {name} of {label}"
         elif bridge and there[0] == "lan":
             told = f"is joined to {bridge}"

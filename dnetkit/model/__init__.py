@@ -7,8 +7,10 @@
     └── containers  Container: with an Endpoint for each network it is on, joined to both ends of its pair
 
 Names: a namespace is called after its machine ('host1', 'client', 'lan'); one inside a machine is 'host1/web' for
-a container, 'host1/netns:blue' for one that `ip netns` made, 'host1/engine:1-abc' for one of the engine's own and
-'host1/pid:42' for one without a name, after its first process. Numbers are in the kernel's units: MTU and counters in
+a container, 'host1/netns:blue' for one that `ip netns` made and 'host1/pid:42' for one without a name, after its first
+process. Those that an engine keeps for itself are 'host1/overlay:mynet' for the bridge and the vxlan of the overlay
+network mynet, 'host1/balancer:mynet' for that network's load balancer, and 'host1/engine:ingress_sbox' after their file
+for others. Numbers are in the kernel's units: MTU and counters in
 bytes and packets, times in seconds since the epoch. Fields that change by themselves are marked: see `noise`.
 """
 

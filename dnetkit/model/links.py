@@ -103,6 +103,8 @@ class Link:
     'LOWERLAYERDOWN' (the other end is down) or 'UNKNOWN'. master: the bridge it is a port of.
     peer: for a veth, its other end; None when that end lies in a namespace that no one here can see.
     parent: for macvlan, vlan and their like, the link below.
+    underlay: for a tunnel such as vxlan, the namespace in which its packets travel, where that is another one than its
+    own: an overlay's vxlan lies in a namespace of the engine's, and sends from the host's.
     netnsid: this namespace's own number for the one that the other end or the parent lies in.
     parameters: those of its kind, named as `ip -d link` names them. flags: as in the brackets of `ip link`.
     alias: what `ip link set alias` wrote; altnames: further names. port, vlans: its place on a bridge.
@@ -132,6 +134,7 @@ class Link:
     promiscuity: int = 0
     port: BridgePort | None = None
     vlans: tuple[Vlan, ...] = ()
+    underlay: str = ""
     statistics: Statistics | None = noisy(None)  # noqa: RUF009 - it is dataclasses.field in other words
 
     def parameter(self, name: str) -> str:

@@ -63,7 +63,10 @@ class Rule:
 
     @property
     def target(self) -> str:
-        """What the rule does: 'ACCEPT', 'DNAT', 'DOCKER-USER', 'masquerade', ... or '' when it only counts."""
+        """What the rule does: 'ACCEPT', 'DNAT', 'DOCKER-USER', 'masquerade', ... or '' when it only counts.
+
+        'vmap' where that depends on a value; the options then say in which map.
+        """
         return self._parts[1]
 
     @property
@@ -116,6 +119,8 @@ def _nft_parts(text: str) -> tuple[tuple[str, ...], str, str]:
     words = text.partition(' comment "')[0].split()
     depth = 0
     for at, word in enumerate(words):
+        if depth == 0 and word == "vmap":  # a verdict for each value: where it leads is in the map
+            return _conditions(words[:at]), word, " ".join(other for other in words[at + 1 :] if other != "counter")
         if depth == 0 and word in _VERDICTS and words[at - 1 : at] not in (["status"], ["!="]):
             target, *rest = words[at + 1 :] if word in ("jump", "goto") else words[at:]
             return _conditions(words[:at]), target, " ".join(rest)

@@ -35,7 +35,8 @@ class Namespace:
 
     kind: 'lan' (the lab's own), 'host', 'client', 'container', 'named' (by `ip netns`), 'engine' (an engine's own, such
     as that of an overlay network) or 'unnamed' (no one gave it a name; then `processes` are those that keep it).
-    machine: the one it lies in. inode: the kernel's number for it (`ls -l /proc/PID/ns/net`).
+    machine: the one it lies in. inode: the kernel's number for it (`ls -l /proc/PID/ns/net`). path: the file in its
+    machine that it is mounted on, which `nsenter --net=` takes; '' for none.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Namespace:
     connections: tuple[Connection, ...] = ()
     sockets: tuple[Socket, ...] = ()
     processes: tuple[Process, ...] = ()
+    path: str = ""
 
     @property
     def label(self) -> str:

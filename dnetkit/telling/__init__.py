@@ -20,6 +20,7 @@ TELLERS: tuple[Callable[[Untold], Iterator[Group]], ...] = (
     docker.new_networks,
     docker.containers,
     docker.endpoints,
+    docker.overlays,
     docker.dns,
     docker.gone_networks,
     links.namespaces,

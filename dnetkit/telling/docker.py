@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dnetkit.model import Change, Container, Endpoint, Network
+from dnetkit.model import Change, Container, Endpoint, Link, Namespace, Network
 from dnetkit.telling.untold import Group, Untold, gone_words, link_refs, own_namespace
 from dnetkit.words import SIGNS, label, reason
 
-__all__ = ["containers", "dns", "endpoints", "engines", "gone_networks", "new_networks"]
+__all__ = ["containers", "dns", "endpoints", "engines", "gone_networks", "new_networks", "overlays"]
 
 _MANY = 5
 """Up to so many containers that were removed are told one by one."""
@@ -195,6 +195,39 @@ def _restarted(untold: Untold, one: Container) -> Group:
     return Group("~", told + gone_words([other for other in gone if other.where != one.namespace], "gone"), tuple(mine))
 
 
+def overlays(untold: Untold) -> Iterator[Group]:
+    """What an engine lays out for an overlay network when its first container comes, and takes away with the last."""
+    for change in untold.each("namespace", "added", "removed"):
+        one: Namespace = change.after or change.before
+        if one.kind != "engine":
+            continue
+        mine = untold.take(lambda other, one=one, verb=change.verb: other.where == one.name and other.verb == verb)  # type: ignore[misc]
+        mine += untold.with_links(link_refs(mine), change.verb)
+        what, _, network = label(one.name).partition(":")
+        use = {"overlay": f"the bridge of network {network}", "balancer": f"the load balancer of network {network}"}
+        told = (
+            f"the engine {'made' if change.verb == 'added' else 'removed'} a namespace{untold.place(one.machine, 'on')}"
+        )
+        told += f" for {use.get(what, network)}"
+        if change.verb == "added":
+            links = [
+                _laid_out(link) for link in one.links if link.kind != "loopback" and not _of_container(untold, link)
+            ]
+            told += f": {', '.join(links)}" if links else ""
+        yield Group(SIGNS[change.verb], told, tuple(mine))
+
+
+def _laid_out(link: Link) -> str:
+    """'br0 10.0.1.1/24', 'vxlan0 (vxlan id 4097, port 4789)'."""
+    kind = [f"{link.kind} id {link.parameter('id')}, port {link.parameter('port')}"] if link.kind == "vxlan" else []
+    return " ".join([link.name, *(address.cidr for address in link.addresses), *(f"({told})" for told in kind)])
+
+
+def _of_container(untold: Untold, link: Link) -> bool:
+    there = untold.space(link.peer.namespace) if link.peer is not None else None
+    return there is not None and there.kind == "container"
+
+
 def _is_dns(change: Change) -> bool:
     """A rule or chain, in a container, that leads its questions for names to Docker's own DNS server."""
     if change.verb != "added" or change.subject not in ("rule", "chain"):
@@ -227,6 +260,8 @@ def new_networks(untold: Untold) -> Iterator[Group]:
         addresses = [other.after.cidr for other in mine if other.subject == "address"]
         pools = ", ".join(subnet.cidr for subnet in one.subnets)
         what = f": new bridge {' '.join([one.bridge, *addresses])}" if bridged else f": {pools}" if pools else ""
+        if one.driver in ("macvlan", "ipvlan") and one.link is not None:
+            what += f", on {one.link.name}"
         on = untold.place(one.machine, "on")
         yield Group("+", f"network {one.name} created ({one.driver}){on}{what}", tuple(mine))
 

@@ -12,7 +12,8 @@ __all__ = ["connections", "forwarding", "neighbours", "sockets"]
 
 
 def forwarding(untold: Untold) -> Iterator[Group]:
-    """What bridges learned and forgot about who is behind which port."""
+    """What bridges learned and forgot about who is behind which port, and vxlans about who is on which machine."""
+    yield from _told_remotes(untold)
     for verb, word in (("added", "learned"), ("removed", "forgot")):
         learned = [one for one in untold.each("forwarding", verb) if (one.after or one.before).state == "learned"]
         for where, bridge in dict.fromkeys((one.where, _bridge(one)) for one in learned):
@@ -26,6 +27,23 @@ def forwarding(untold: Untold) -> Iterator[Group]:
             told = f"{_behind(untold, change.where, change.after)}, no longer behind {change.before.device}"
             bridge = f"{change.after.bridge}{untold.place(change.where)}"
             yield Group("~", f"{bridge} learned: {told}", tuple(untold.take_one(change)))
+
+
+def _told_remotes(untold: Untold) -> Iterator[Group]:
+    """Which machine a vxlan sends a frame to, and no longer: put in by an engine, by hand, or learned from a frame."""
+    for verb, word in (("added", "sends to"), ("removed", "no longer sends to")):
+        found = [one for one in untold.each("forwarding", verb) if (one.after or one.before).remote]
+        for where, device, remote in dict.fromkeys((one.where, *_towards(one)) for one in found):
+            mine = [one for one in found if (one.where, *_towards(one)) == (where, device, remote)]
+            for one in mine:
+                untold.take_one(one)
+            told = ", ".join((one.after or one.before).mac for one in mine)
+            yield Group(SIGNS[verb], f"{device}{untold.place(where)} {word} {remote}: {told}", tuple(mine))
+
+
+def _towards(change: Change) -> tuple[str, str]:
+    one: ForwardingEntry = change.after or change.before
+    return one.device, one.remote
 
 
 def _bridge(change: Change) -> str:
@@ -52,13 +70,15 @@ def neighbours(untold: Untold) -> Iterator[Group]:
     for change in untold.each("neighbour"):
         mine = untold.take_one(change)
         mark = "+" if change.before is not None and not change.before.mac else SIGNS[change.verb]
-        yield Group(mark, _neighbour_words(untold.who(change.where), change), tuple(mine))
+        space = untold.space(change.where)
+        teller = "the engine" if space is not None and space.kind == "engine" else "hand"
+        yield Group(mark, _neighbour_words(untold.who(change.where), change, teller), tuple(mine))
 
 
-def _neighbour_words(who: str, change: Change) -> str:
+def _neighbour_words(who: str, change: Change, teller: str) -> str:
     one: Neighbour = change.after
     if one.mac and one.state == "PERMANENT":
-        return f"{who} was told by hand: {one.address} is at {one.mac} ({one.device})"
+        return f"{who} was told by {teller}: {one.address} is at {one.mac} ({one.device})"
     if not one.mac and "proxy" in one.flags:
         return f"{who} answers for {one.address} on {one.device} (proxy)"
     if not one.mac:
@@ -74,7 +94,8 @@ def sockets(untold: Untold) -> Iterator[Group]:
     for verb, word in (("removed", "no longer listens"), ("added", "listens")):
         groups: dict[tuple[str, str], list[Change]] = {}
         for change in untold.each("socket", verb):
-            groups.setdefault((change.where, _program(change.after or change.before)), []).append(change)
+            program = _program(untold, change.where, change.after or change.before)
+            groups.setdefault((change.where, program), []).append(change)
         for (where, program), mine in groups.items():
             for one in mine:
                 untold.take_one(one)
@@ -83,8 +104,10 @@ def sockets(untold: Untold) -> Iterator[Group]:
             yield Group(SIGNS[verb], told, tuple(mine))
 
 
-def _program(one: Socket) -> str:
-    return ", ".join(dict.fromkeys(process.name for process in one.processes)) or "a process"
+def _program(untold: Untold, where: str, one: Socket) -> str:
+    """Who holds it: processes, or the kernel itself when a vxlan sends from there."""
+    named = ", ".join(dict.fromkeys(process.name for process in one.processes))
+    return named or ("the kernel's vxlan" if (one.protocol, one.local_port) in untold.tunnels(where) else "a process")
 
 
 def _listening(one: Socket) -> str:

@@ -69,6 +69,20 @@ class Untold:
         """Who does something there: 'web', 'the LAN'."""
         return "the LAN" if where == "lan" else label(where)
 
+    def space(self, name: str) -> Namespace | None:
+        """A namespace as it is now, or as it was."""
+        return next((spaces[name] for spaces in self._spaces if name in spaces), None)
+
+    def tunnels(self, where: str) -> set[tuple[str, int]]:
+        """The ports that vxlans keep in a namespace, theirs or another one that they send from: ('udp', 4789)."""
+        return {
+            ("udp", int(link.parameter("port") or 0))
+            for spaces in self._spaces
+            for space in spaces.values()
+            for link in space.links
+            if link.kind == "vxlan" and (link.underlay or space.name) == where
+        }
+
     def link(self, ref: LinkRef | None) -> Link | None:
         """The link that a reference points at, as it is now, or as it was."""
         for spaces in self._spaces if ref is not None else ():

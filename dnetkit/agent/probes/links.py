@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,12 @@ _GETLINK, _GETADDR, _GETNSID = 18, 22, 90
 SCOPES = {0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere"}
 _STATES = ("UNKNOWN", "NOTPRESENT", "DOWN", "LOWERLAYERDOWN", "TESTING", "DORMANT", "UP")
 _LOOPBACK = 772  # ARPHRD_LOOPBACK
+
+# Of these the kernel says the index of the other end or of the link below, in the namespace where that is. Of any other
+# kind (vxlan, ifb) it says its own index, which means nothing there.
+_LED = frozenset({"veth", "netkit", "vxcan", "macvlan", "macvtap", "ipvlan", "ipvtap", "vlan", "macsec", "hsr"})
+
+_UNREAD = {"wireguard": "the kernel tells its peers by generic netlink, which is not asked here"}
 
 _UP, _RUNNING = 0x1, 0x40
 _FLAGS = (
@@ -61,14 +67,12 @@ def links(place: Place) -> dict[str, Any]:
 def _link(place: Place, index: int, hardware: int, flags: int, found: Attributes) -> Link:
     info = nested(found.get(18, b""))
     kind = text(info, 1) or ("loopback" if hardware == _LOOPBACK else "ether")
-    state = number(found, 16)
     below = number(found, 5)
     name = text(found, 3)
     up_below = below in (0, index) or below in place.up
-    if info.get(2) and not known(kind):
-        place.missing.append(
-            Unavailable(f"parameters of link {name}", f"what a link of kind {kind} has is not known here")
-        )
+    why = _UNREAD.get(kind) or (f"what a link of kind {kind} has is not known here" if not known(kind) else "")
+    if why and (info.get(2) or kind in _UNREAD):
+        place.missing.append(Unavailable(f"parameters of link {name}", why))
     return Link(
         index=index,
         name=name,
@@ -76,13 +80,13 @@ def _link(place: Place, index: int, hardware: int, flags: int, found: Attributes
         mac=mac(found.get(1, b"")),
         mtu=number(found, 4),
         up=bool(flags & _UP),
-        state=_STATES[state] if state < len(_STATES) else str(state),
+        state=_state(kind, flags, found),
         master=place.name_of(number(found, 10)) or None,
         # Both ends of a pair can have one number, each in its namespace; without a namespace id it is the link itself.
-        peer_index=below if below and (37 in found or below != index) else None,
+        peer_index=below if below and (below != index or (37 in found and kind in _LED)) else None,
         netnsid=struct.unpack("=i", found[37])[0] if 37 in found else None,
         parameters=tuple(
-            (key, place.name_of(int(value)) if key == "link" else value)
+            (key, (f"if{value}" if 37 in found else place.name_of(int(value))) if key == "link" else value)
             for key, value in parameters(kind, nested(info.get(2, b"")))
         ),
         flags=(
@@ -100,6 +104,19 @@ def _link(place: Place, index: int, hardware: int, flags: int, found: Attributes
         port=_port(nested(info.get(5, b""))) if text(info, 4) == "bridge" else None,
         statistics=_statistics(found),
     )
+
+
+def _state(kind: str, flags: int, found: Attributes) -> str:
+    """The operational state (RFC 2863).
+
+    For a bridge whose last port went, the kernel changes it up to a second later, when it tells everyone (linkwatch).
+    Whether the bridge has a carrier, which the state follows from, is right at once.
+    """
+    state, carrier = number(found, 16), found.get(33)
+    said = _STATES[state] if state < len(_STATES) else str(state)
+    if kind == "bridge" and flags & _UP and said in ("UP", "DOWN") and carrier and not number(found, 17):
+        return "UP" if carrier[0] else "DOWN"
+    return said
 
 
 def _words(value: int, table: Iterable[tuple[int, str]]) -> tuple[str, ...]:
@@ -172,7 +189,7 @@ def join(places: Sequence[Place], spaces: Sequence[Namespace]) -> tuple[list[Nam
 
     The kernel says the other end's index and a number for its namespace that holds only in the asking one; RTM_GETNSID
     tells which open namespace has that number there. Returns with them the links, (namespace, name), whose other end
-    is said to be in one of these namespaces and is not there: it went while they were read.
+    is said to be in one of these namespaces and is not there, or is joined to another: it went or moved meanwhile.
     """
     by_index = [{link.index: link for link in space.links} for space in spaces]
     joined = []
@@ -181,9 +198,13 @@ def join(places: Sequence[Place], spaces: Sequence[Namespace]) -> tuple[list[Nam
         numbers = _Numbers(places, here)
         made = []
         for link in space.links:
-            below = link.peer_index or _below(space, link)
-            there = None if not below else here if link.netnsid is None else numbers.place_of(link.netnsid)
-            if below is None or there is None:
+            there = here if link.netnsid is None else numbers.place_of(link.netnsid)
+            below = link.peer_index or (_below(link, by_index[there]) if there is not None else None)
+            if there is not None and there != here and link.kind not in _LED:
+                found = by_index[there].get(below) if below else None
+                parent = LinkRef(spaces[there].name, found.name, found.index) if found else None
+                made.append(replace(link, underlay=spaces[there].name, parent=parent))
+            elif below is None or there is None:
                 made.append(link)
             elif below not in by_index[there]:
                 made.append(link)
@@ -193,13 +214,25 @@ def join(places: Sequence[Place], spaces: Sequence[Namespace]) -> tuple[list[Nam
                 ref = LinkRef(spaces[there].name, other.name, other.index)
                 made.append(replace(link, peer=ref) if link.kind == "veth" else replace(link, parent=ref))
         joined.append(replace(space, links=tuple(made)))
-    return joined, dangling
+    return joined, dangling + list(_one_sided(joined))
 
 
-def _below(space: Namespace, link: Link) -> int | None:
+def _one_sided(spaces: Sequence[Namespace]) -> Iterator[tuple[str, str]]:
+    """The links whose other end names another one as its own: that moved between the readings of two namespaces."""
+    peers = {(space.name, link.index): link.peer for space in spaces for link in space.links if link.peer is not None}
+    for space in spaces:
+        for link in space.links:
+            back = peers.get((link.peer.namespace, link.peer.index)) if link.peer is not None else None
+            if link.peer is not None and (back is None or (back.namespace, back.index) != (space.name, link.index)):
+                yield space.name, link.name
+
+
+def _below(link: Link, there: Mapping[int, Link]) -> int | None:
     """The index of the link that a tunnel is bound to, which the kernel gives as one of its parameters only."""
-    named = space.link(link.parameter("link")) if link.netnsid is None and link.parameters else None
-    return named.index if named is not None else None
+    bound = link.parameter("link") if link.parameters else ""
+    if link.netnsid is not None:
+        return int(bound.removeprefix("if") or 0) or None
+    return next((index for index, other in there.items() if other.name == bound), None) if bound else None
 
 
 class _Numbers:
