@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from dnetkit import errors
-from dnetkit.model import CommandResult, Snapshot, Step
+from dnetkit.model import CommandResult, Snapshot, Step, lengthen
 
 __all__ = ["Event", "Session", "Stream"]
 
@@ -48,6 +48,7 @@ class Session:
         self._waiting: dict[int, queue.SimpleQueue[dict[str, Any] | None]] = {}
         self._lock = threading.Lock()
         self._ended = threading.Event()
+        self._seen: tuple[int, Snapshot | None] = (0, None)  # what the agent may tell the next one from
         self._log: collections.deque[str] = collections.deque(maxlen=2000)
         self._threads = [
             threading.Thread(target=target, name=f"dnetkit-{name}", daemon=True)
@@ -114,7 +115,12 @@ class Session:
 
     def snapshot(self, lab: str) -> Snapshot:
         """What the lab looks like now."""
-        return Snapshot.from_plain(self.ask("snapshot", lab=lab))
+        number, base = self._seen
+        answer = self.ask("snapshot", lab=lab, since=number)
+        plain = answer["snapshot"]
+        made = lengthen(base, plain) if base is not None and answer["since"] else Snapshot.from_plain(plain)
+        self._seen = answer["number"], made
+        return made
 
     def engine(self, machine: str, action: str) -> dict[str, Any]:
         """'start', 'stop', 'restart' or 'kill' the engine of a machine."""

@@ -27,9 +27,11 @@ from dnetkit.agent import imagestore, nameserver, shell, tunnel
 from dnetkit.agent.dockerd import Engine
 from dnetkit.agent.machines import Machine, make_machines
 from dnetkit.agent.observer import Observer
-from dnetkit.model import to_plain
+from dnetkit.model import Snapshot, shorten, to_plain
 
 __all__ = ["Agent", "main"]
+
+_KEPT = 4  # snapshots that the next one can be told from; there are several when several are asked for at once
 
 
 class Refused(Exception):
@@ -51,6 +53,9 @@ class Agent:
         self._config: dict[str, Any] = {}
         self._broken = ""
         self._inboxes: dict[int, tunnel.Inbox] = {}
+        self._lock = threading.Lock()
+        self._taken: dict[int, Snapshot] = {}
+        self._count = 0
 
     def take(self, message: dict[str, Any]) -> None:
         """Take one message; a request is answered later, from its own thread."""
@@ -130,11 +135,26 @@ class Agent:
             listener.join()
 
     def do_snapshot(self, message: dict[str, Any], tell: Any, inbox: tunnel.Inbox) -> Any:
-        """The plain form of a Snapshot."""
+        """One snapshot: {'number', 'since', 'snapshot'}.
+
+        Told as what is new since the one with the number 'since', where that one is asked for and still known; else
+        'since' is 0 and the snapshot's plain form is whole.
+        """
         del tell, inbox
-        if self._observer is None:
-            self._observer = Observer(list(self._machines.values()), self._engines)
-        return to_plain(self._observer.take(message.get("lab", "")))
+        with self._lock:
+            if self._observer is None:
+                self._observer = Observer(list(self._machines.values()), self._engines)
+        taken = self._observer.take(message.get("lab", ""))
+        with self._lock:
+            since = message.get("since", 0)
+            base = self._taken.get(since)
+            self._count += 1
+            number = self._count
+            self._taken[number] = taken
+            self._taken.pop(number - _KEPT, None)
+        if base is None:
+            return {"number": number, "since": 0, "snapshot": to_plain(taken)}
+        return {"number": number, "since": since, "snapshot": shorten(base, taken)}
 
     def do_connect(self, message: dict[str, Any], tell: Any, inbox: tunnel.Inbox) -> dict[str, Any]:
         """Join the caller to an engine's API socket."""

@@ -17,6 +17,7 @@ from dnetkit.agent import docker_state
 from dnetkit.agent.docker_state import DockerState
 from dnetkit.agent.dockerd import Engine
 from dnetkit.agent.machines import Machine
+from dnetkit.agent.place import Kept
 from dnetkit.agent.probes import probe
 from dnetkit.agent.probes.files import MACHINE_FILES, read_files
 from dnetkit.agent.probes.links import join
@@ -40,6 +41,7 @@ class Observer:
         self._machines = machines
         self._engines = engines
         self._memory: dict[type, Any] = {}
+        self._kept: dict[int, Kept] = {}  # by the number of the namespace
         self._sandboxes: dict[tuple[str, str], str] = {}  # the container of each, for when an engine does not answer
 
     def take(self, lab: str) -> Snapshot:
@@ -64,6 +66,8 @@ class Observer:
             located = find(stack, self._machines, processes, missing)
             for one in located:
                 one.place.memory = self._memory
+                one.place.kept = self._kept.get(one.place.inode) or one.place.kept
+            self._kept = {one.place.inode: one.place.kept for one in located}
             spaces = [probe(one.place) for one in located]
             docker = DockerState()
             for name, answer in asked.items():

@@ -31,6 +31,4 @@ def _row(lab: Lab, containers: int, limit: float, runs: int) -> Row:
         ours.append(took + time.monotonic() - start)
     tell(f"before, after and what changed, with {containers} containers", ours)
     tell(f"docker run --rm {IMAGE} true, with {containers} containers", plain)
-    return Row(
-        f"before and after a cell with {containers} containers ({KIND}) / docker run", ratio(ours, plain), limit
-    )
+    return Row(f"before and after a cell with {containers} containers ({KIND}) / docker run", ratio(ours, plain), limit)

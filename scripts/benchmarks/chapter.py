@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def measure(runs: int) -> list[Row]:
             parts = [elapsed(lab.open)]
             try:
                 lab.host.run("cat >/root/commands <<'the end of it all'\n" + script + "the end of it all\n")
-                parts.append(elapsed(lambda: lab.host.run("bash /root/commands", check=False, timeout=300)))
+                by_script = partial(lab.host.run, "bash /root/commands", check=False, timeout=300)
+                parts.append(elapsed(by_script))
             finally:
                 lab.close()
             parts.append(elapsed(lambda: _quietly(papermill)))

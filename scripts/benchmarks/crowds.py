@@ -12,7 +12,8 @@ IMAGE = "busybox"
 
 _FILL = """\
 docker network inspect net2 >/dev/null 2>&1 || for n in 0 1 2; do docker network create net$n; done >/dev/null
-seq {first} {last} | xargs -P 4 -I@ sh -c 'docker run -d --name c@ --network net$((@ % 3)) -p 80 {image} sleep 86400' >/dev/null
+seq {first} {last} | xargs -P 4 -I@ sh -c '
+    docker run -d --name c@ --network net$((@ % 3)) -p 80 {image} sleep 86400' >/dev/null
 """
 
 
