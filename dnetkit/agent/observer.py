@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from dnetkit.agent import docker_state
-from dnetkit.agent.docker_state import DockerState
+from dnetkit.agent.docker_state import DockerState, Inspected
 from dnetkit.agent.dockerd import Engine
 from dnetkit.agent.machines import Machine
 from dnetkit.agent.place import Kept
@@ -41,6 +41,7 @@ class Observer:
         self._machines = machines
         self._engines = engines
         self._memory: dict[type, Any] = {}
+        self._inspected: dict[str, dict[str, Inspected]] = {name: {} for name in engines}
         self._kept: dict[int, Kept] = {}  # by the number of the namespace
         self._sandboxes: dict[tuple[str, str], str] = {}  # the container of each, for when an engine does not answer
 
@@ -61,7 +62,10 @@ class Observer:
         missing: list[Unavailable] = []
         with contextlib.ExitStack() as stack:
             pool = stack.enter_context(ThreadPoolExecutor(max(1, len(self._engines))))
-            asked = {name: pool.submit(docker_state.ask, engine) for name, engine in self._engines.items()}
+            asked = {
+                name: pool.submit(docker_state.ask, engine, self._inspected[name])
+                for name, engine in self._engines.items()
+            }
             processes = Processes(self._machines)
             located = find(stack, self._machines, processes, missing)
             for one in located:

@@ -201,7 +201,8 @@ def join(places: Sequence[Place], spaces: Sequence[Namespace]) -> tuple[list[Nam
 
     The kernel says the other end's index and a number for its namespace that holds only in the asking one; RTM_GETNSID
     tells which open namespace has that number there. Returns with them the links, (namespace, name), whose other end
-    is said to be in one of these namespaces and is not there: it went while they were read.
+    is said to be in one of these namespaces and is not there, or says something else: it went or moved while they were
+    read.
     """
     by_index = [{link.index: link for link in space.links} for space in spaces]
     joined = []
@@ -219,10 +220,17 @@ def join(places: Sequence[Place], spaces: Sequence[Namespace]) -> tuple[list[Nam
                 dangling.append((space.name, link.name))
             else:
                 other = by_index[there][below]
+                if link.kind == other.kind == "veth" and not _agree(link, other):
+                    dangling.append((space.name, link.name))
                 ref = LinkRef(spaces[there].name, other.name, other.index)
                 made.append(replace(link, peer=ref) if link.kind == "veth" else replace(link, parent=ref))
         joined.append(replace(space, links=tuple(made)))
     return joined, dangling
+
+
+def _agree(link: Link, other: Link) -> bool:
+    """Whether each end of a pair says that the other is the other end, and whether they are in one namespace."""
+    return other.peer_index == link.index and (other.netnsid is None) == (link.netnsid is None)
 
 
 def _below(space: Namespace, link: Link) -> int | None:
