@@ -1,5 +1,7 @@
 """Both ends of a pair may have the same number, each in a namespace of its own."""
 
+import sys
+
 import pytest
 
 from dnetkit.agent.place import Place
@@ -23,7 +25,8 @@ def test_ends_with_the_same_number_find_each_other(fresh_lab: Lab) -> None:
 def test_ends_that_do_not_agree_were_read_while_one_of_them_moved(monkeypatch) -> None:
     numbers = {"host1": {}, "host1/web": {0: 0}}
     places = [Place(-1, inode, name, "host") for inode, name in enumerate(numbers)]
-    monkeypatch.setattr("dnetkit.agent.probes.links._Numbers", lambda places, here: Known(numbers[places[here].name]))
+    module = sys.modules[join.__module__]  # its package calls a function by the name of this module
+    monkeypatch.setattr(module, "_Numbers", lambda places, here: Known(numbers[places[here].name]))
     stays = Link(8, "veth8", "veth", "", 1500, True, "UP", peer_index=7)
     moves = Link(7, "veth7", "veth", "", 1500, True, "UP", peer_index=8)
     arrived = Link(7, "veth7", "veth", "", 1500, True, "UP", peer_index=8, netnsid=0)

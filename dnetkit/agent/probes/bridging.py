@@ -10,7 +10,7 @@ import struct
 from typing import Any
 
 from dnetkit.agent.netlink import Attributes, Found, ip, listed, mac, number
-from dnetkit.agent.place import Place, read_file, sorted_unique
+from dnetkit.agent.place import Place, sorted_unique
 from dnetkit.model import ForwardingEntry, Membership, MulticastGroup
 
 __all__ = ["forwarding", "groups", "memberships"]
@@ -96,7 +96,7 @@ def _group(place: Place, bridge: str, info: bytes) -> MulticastGroup:
 
 def memberships(place: Place) -> dict[str, Any]:
     """The group addresses that each link listens to, of layer 2, IPv4 and IPv6, as `ip maddress` lists them."""
-    lists = tuple(_list(name) for name in ("dev_mcast", "igmp", "igmp6"))
+    lists = tuple(_list(place, name) for name in ("dev_mcast", "igmp", "igmp6"))
     return {"memberships": place.once("memberships", lists, lambda: _memberships(*lists))}
 
 
@@ -119,9 +119,9 @@ def _memberships(links: str, version4: str, version6: str) -> tuple[Membership, 
     return sorted_unique(made)
 
 
-def _list(name: str) -> str:
+def _list(place: Place, name: str) -> str:
     """A list of the kernel's; an empty one where it lacks that protocol."""
     try:
-        return read_file(f"/proc/thread-self/net/{name}")
+        return place.listed(name)
     except FileNotFoundError:
         return ""

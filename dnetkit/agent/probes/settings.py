@@ -53,21 +53,22 @@ _FILES = (
     *_SINGLE,
     *(f"net/{tree}/conf/{whom}/{name}" for tree in _READ for whom in ("all", "default") for name in _READ[tree]),
 )
+_LONGEST = 128  # bytes of such a file
 _FAMILIES = ((socket.AF_INET, 4, "ipv4"), (socket.AF_INET6, 6, "ipv6"))
 
 
 def sysctls(place: Place) -> dict[str, Any]:
     """(name, value) of each, sorted by name; a dot in the name of a link is written as '/', as sysctl(8) does."""
-    texts = [_read(path) for path in _FILES]
+    texts = [_read(place, *path.rsplit("/", 1)) for path in _FILES]
     general = [place.netlink().dump(_GETNETCONF, struct.pack("=Bxxx", family)) for family, _, _ in _FAMILIES]
     links = [(place.names[index], *_arrays(found.get(_AF_SPEC, b""))) for (_, _, index, _, _), found in place.raw_links]
     made = place.once("sysctls", (texts, general, links), lambda: _told(texts, general, links))
     return {"sysctls": made}
 
 
-def _read(path: str) -> str | None:
+def _read(place: Place, directory: str, name: str) -> str | None:
     try:
-        return read_value(f"/proc/sys/{path}")
+        return read_value(name, place.directory(f"/proc/sys/{directory}"), _LONGEST)
     except FileNotFoundError:  # not in this kernel
         return None
 

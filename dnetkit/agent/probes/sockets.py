@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dnetkit.agent.netlink import NETLINK_SOCK_DIAG, Attributes, ip, number
-from dnetkit.agent.place import Place, read_file
+from dnetkit.agent.place import Place
 from dnetkit.model import Socket
 
 __all__ = ["sockets"]
@@ -37,7 +37,7 @@ def sockets(place: Place) -> dict[str, Any]:
 
 
 def _internet(place: Place) -> Iterator[Socket]:
-    texts = tuple(_counters(file) for file in ("sockstat", "sockstat6"))
+    texts = tuple(_counters(place, file) for file in ("sockstat", "sockstat6"))
     counts = place.once("socket counts", texts, lambda: _counts(*texts))
     for name, protocol in (("udp", _UDP), ("udplite", _UDPLITE), ("raw", _RAW)):
         for family, version in _FAMILIES:
@@ -56,9 +56,9 @@ def _internet(place: Place) -> Iterator[Socket]:
         yield from _tcp(place, _EVERY & ~_LISTEN)
 
 
-def _counters(file: str) -> str:
+def _counters(place: Place, file: str) -> str:
     try:
-        return read_file(f"/proc/thread-self/net/{file}")
+        return place.listed(file)
     except FileNotFoundError:  # a kernel without IPv6
         return ""
 
@@ -122,7 +122,7 @@ def _packet(place: Place) -> Iterator[Socket]:
     Its columns: address in the kernel, references, type, protocol, interface, running, memory, user, inode.
     """
     try:
-        lines = read_file("/proc/thread-self/net/packet").splitlines()[1:]
+        lines = place.listed("packet").splitlines()[1:]
     except FileNotFoundError:
         return
     for line in lines:
