@@ -7,7 +7,6 @@ import difflib
 import errno
 import os
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -53,7 +52,7 @@ class Lab:
         progress: Callable[[str], None] | None = None,
     ) -> None:
         _examine(hosts, images, disk)
-        self.id = secrets.token_hex(4)
+        self.id = os.urandom(4).hex()
         self.requested = {
             "hosts": hosts,
             "client": client,
@@ -108,7 +107,7 @@ class Lab:
             raise LabError("This lab is open already.", "Use it as it is, or `restart` it.")
         if self._session is not None:  # it has died since: what is left of it goes first
             self.close()
-            self.id = secrets.token_hex(4)
+            self.id = os.urandom(4).hex()
         start = time.monotonic()
         self.sandbox = sandbox.choose(self.sandbox)
         sandbox.sweep()
@@ -144,7 +143,7 @@ class Lab:
         """Close it and open it afresh, with nothing left of before; `progress` is told from now on."""
         self._progress = progress or self._progress
         self.close()
-        self.id = secrets.token_hex(4)
+        self.id = os.urandom(4).hex()
         return self.open()
 
     def machine(self, name: str) -> Host | Client | ContainerShell:
@@ -190,7 +189,7 @@ class Lab:
 
     def _bare(self, engine: engines.Engine, bind: dict[str, str], writable: dict[str, str]) -> Session:
         """A lab with one host and no image, to make images ready in."""
-        session = _launch(secrets.token_hex(4), self.sandbox, engine, bind, writable)
+        session = _launch(os.urandom(4).hex(), self.sandbox, engine, bind, writable)
         config = self._config(engine, [])
         with _closing_on_failure(session):
             session.open({**config, "machines": config["machines"][:1], "disk": ""})

@@ -35,7 +35,7 @@ def choose(sandbox: str) -> str:
         raise SandboxError(f"There is no sandbox {sandbox!r}.", f"Choose one of: auto, {', '.join(rights.SANDBOXES)}.")
     if sandbox == "auto":
         sandbox = "root" if os.geteuid() == 0 else "rootless"
-    found = next(found for found in rights.judge(_facts()) if found.name == sandbox)
+    found = next(found for found in rights.judge(_facts(sandbox)) if found.name == sandbox)
     if not found.usable:
         _facts.cache_clear()  # what was in the way may be put right meanwhile
         reasons = " ".join(obstacle.reason for obstacle in found.obstacles)
@@ -48,8 +48,8 @@ def choose(sandbox: str) -> str:
 
 
 @functools.cache
-def _facts() -> rights.Facts:
-    return rights.gather()
+def _facts(sandbox: str) -> rights.Facts:
+    return rights.gather(sandbox)
 
 
 def launch(

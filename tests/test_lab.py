@@ -96,7 +96,7 @@ def test_an_ordinary_user_gets_no_root_lab() -> None:
 
 @pytest.mark.live
 def test_a_tool_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rights, "gather", lambda: rights.Facts(uid=os.geteuid(), missing=("tini",)))
+    monkeypatch.setattr(rights, "gather", lambda _: rights.Facts(uid=os.geteuid(), missing=("tini",)))
     sandbox._facts.cache_clear()
     with pytest.raises(SandboxError, match="There is no tini") as caught:
         Lab().open()

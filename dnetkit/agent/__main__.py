@@ -21,17 +21,16 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dnetkit.agent import imagestore, nameserver, shell, tunnel
 from dnetkit.agent.dockerd import Engine
 from dnetkit.agent.machines import Machine, make_machines
-from dnetkit.agent.observer import Observer
-from dnetkit.model import Snapshot, shorten, to_plain
+
+if TYPE_CHECKING:
+    from dnetkit.agent.observer import Observer
 
 __all__ = ["Agent", "main"]
-
-_KEPT = 4  # snapshots that the next one can be told from; there are several when several are asked for at once
 
 
 class Refused(Exception):
@@ -54,8 +53,6 @@ class Agent:
         self._broken = ""
         self._inboxes: dict[int, tunnel.Inbox] = {}
         self._lock = threading.Lock()
-        self._taken: dict[int, Snapshot] = {}
-        self._count = 0
 
     def take(self, message: dict[str, Any]) -> None:
         """Take one message; a request is answered later, from its own thread."""
@@ -106,6 +103,7 @@ class Agent:
                 for engine in self._engines.values():
                     stack.enter_context(self._blaming(engine))
                     engine.start()
+                self._observer = self._make_observer()  # while they start
                 for engine in self._engines.values():
                     engine.wait(message["deadline"])
         return {"engines": {name: engine.version for name, engine in self._engines.items()}}
@@ -135,26 +133,18 @@ class Agent:
             listener.join()
 
     def do_snapshot(self, message: dict[str, Any], tell: Any, inbox: tunnel.Inbox) -> Any:
-        """One snapshot: {'number', 'since', 'snapshot'}.
-
-        Told as what is new since the one with the number 'since', where that one is asked for and still known; else
-        'since' is 0 and the snapshot's plain form is whole.
-        """
+        """One snapshot, see `Observer.tell`; 'since' is the number of the last one that the session has."""
         del tell, inbox
         with self._lock:
             if self._observer is None:
-                self._observer = Observer(list(self._machines.values()), self._engines)
-        taken = self._observer.take(message.get("lab", ""))
-        with self._lock:
-            since = message.get("since", 0)
-            base = self._taken.get(since)
-            self._count += 1
-            number = self._count
-            self._taken[number] = taken
-            self._taken.pop(number - _KEPT, None)
-        if base is None:
-            return {"number": number, "since": 0, "snapshot": to_plain(taken)}
-        return {"number": number, "since": since, "snapshot": shorten(base, taken)}
+                self._observer = self._make_observer()
+        return self._observer.tell(message.get("lab", ""), message.get("since", 0))
+
+    def _make_observer(self) -> Observer:
+        # Imported when it is asked for, since a lab is to be open before anyone looks at it: it is most of the agent.
+        from dnetkit.agent.observer import Observer  # noqa: PLC0415
+
+        return Observer(list(self._machines.values()), self._engines)
 
     def do_connect(self, message: dict[str, Any], tell: Any, inbox: tunnel.Inbox) -> dict[str, Any]:
         """Join the caller to an engine's API socket."""

@@ -7,6 +7,7 @@ together. Then the pass is taken again, and what still changes in the last one i
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,12 +24,13 @@ from dnetkit.agent.probes.files import MACHINE_FILES, read_files
 from dnetkit.agent.probes.links import join
 from dnetkit.agent.probes.processes import Processes
 from dnetkit.agent.probes.spaces import Located, find
-from dnetkit.model import File, Namespace, Process, Snapshot, Unavailable
+from dnetkit.model import File, Namespace, Process, Snapshot, Unavailable, shorten, to_plain
 from dnetkit.model import Machine as MachineState
 
 __all__ = ["Observer"]
 
 _PASSES = 4
+_REMEMBERED = 4  # snapshots that the next one can be told from; there are several when several are asked for at once
 
 Oddity = tuple[str, str, str]
 """What does not fit: 'container', 'namespace' or 'link'; the machine or namespace; the name."""
@@ -40,6 +42,9 @@ class Observer:
     def __init__(self, machines: Sequence[Machine], engines: Mapping[str, Engine]) -> None:
         self._machines = machines
         self._engines = engines
+        self._lock = threading.Lock()
+        self._taken: dict[int, Snapshot] = {}
+        self._count = 0
         self._memory: dict[type, Any] = {}
         self._inspected: dict[str, dict[str, Inspected]] = {name: {} for name in engines}
         self._kept: dict[int, Kept] = {}  # by the number of the namespace
@@ -57,6 +62,23 @@ class Observer:
         else:
             snapshot = _without(snapshot, odd)
         return replace(snapshot, taken=start, duration=time.monotonic() - clock, lab=lab)
+
+    def tell(self, lab: str, since: int) -> dict[str, Any]:
+        """One snapshot as plain data: {'number', 'since', 'snapshot'}.
+
+        Told as what is new since the one with the number `since`, where there is one and it is still known; else the
+        'since' of the answer is 0 and the snapshot is whole.
+        """
+        taken = self.take(lab)
+        with self._lock:
+            base = self._taken.get(since)
+            self._count += 1
+            number = self._count
+            self._taken[number] = taken
+            self._taken.pop(number - _REMEMBERED, None)
+        if base is None:
+            return {"number": number, "since": 0, "snapshot": to_plain(taken)}
+        return {"number": number, "since": since, "snapshot": shorten(base, taken)}
 
     def _pass(self) -> tuple[Snapshot, frozenset[Oddity]]:
         missing: list[Unavailable] = []
