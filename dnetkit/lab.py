@@ -109,7 +109,7 @@ class Lab:
             self.close()
             self.id = os.urandom(4).hex()
         start = time.monotonic()
-        self.sandbox = sandbox.choose(self.sandbox)
+        self.sandbox = sandbox.choose(self.sandbox, try_out=False)  # to try takes as long as to start the lab
         sandbox.sweep()
         engine = engines.find_engine(self._engine) if self._engine is not None else None
         bind: dict[str, str] = {}
@@ -118,7 +118,7 @@ class Lab:
             bind = {f"image{number}": str(path) for number, path in enumerate(found)}
             self.stand_ins = images.stand_ins(self._images)
         session = _launch(self.id, self.sandbox, engine, bind)
-        with _closing_on_failure(session, self._disk):
+        with _closing_on_failure(session, self.sandbox, self._disk):
             answer = session.open(self._config(engine, [f"{BASE}/{name}" for name in bind]))
             self._door = Door(self.id, session, self._resolve)
         self._session = session
@@ -191,7 +191,7 @@ class Lab:
         """A lab with one host and no image, to make images ready in."""
         session = _launch(os.urandom(4).hex(), self.sandbox, engine, bind, writable)
         config = self._config(engine, [])
-        with _closing_on_failure(session):
+        with _closing_on_failure(session, self.sandbox):
             session.open({**config, "machines": config["machines"][:1], "disk": ""})
         return session
 
@@ -234,14 +234,15 @@ def _launch(
 
 
 @contextlib.contextmanager
-def _closing_on_failure(session: Session, disk: str = "") -> Iterator[None]:
+def _closing_on_failure(session: Session, kind: str, disk: str = "") -> Iterator[None]:
     """Leave nothing of a lab that does not open, and say of what went wrong as much as can be known."""
     try:
         yield
     except BaseException as error:
         session.close()
         sandbox.sweep()
-        if type(error) is LabError:  # it ended before it answered: what was written about that is all there is
+        if type(error) is LabError:  # it ended before it answered
+            sandbox.choose(kind)  # raises with what is in the way, where it finds that; else what was written must do
             raise SandboxError(
                 f"The lab did not start: {session.log(15) or 'it ended without a word'}",
                 "`dnetkit doctor` tells what this machine can do.",

@@ -185,17 +185,17 @@ def _missing(facts: Facts, tools: dict[str, str]) -> Iterator[Obstacle]:
             yield Obstacle(f"There is no {tool}.", f"As root: apt-get install {package} (or: make setup)")
 
 
-def gather(only: str = "") -> Facts:
+def gather(try_out: bool = True) -> Facts:
     """Find the facts; what can be tried is tried, in namespaces that end at once.
 
-    only: the one sandbox that is to be judged: what the others need is not tried, which takes a lab's user time.
+    Without `try_out` it is taken for granted that it works: a lab that is about to open tries the same.
     """
     uid = os.geteuid()
     status = _fields(Path("/proc/self/status"))
     ranges = {table: own_range(table) for table in TABLES}
-    if only == "root":
-        user_namespaces = user_namespace = id_map = "not tried"
-    else:
+    namespaces = user_namespaces = user_namespace = id_map = ""
+    if try_out:
+        namespaces = _try(*NAMESPACES, "mount", "-t", "sysfs", "sysfs", "/sys") if uid == 0 else ""
         user_namespaces = _try("--user", "--map-root-user", *NAMESPACES, "mount", "-t", "sysfs", "sysfs", "/sys")
         user_namespace = _try("--user", "true") if user_namespaces else ""  # where all works, this does
         id_map = user_namespace or _map_ids(uid, *ranges.values())
@@ -211,7 +211,7 @@ def gather(only: str = "") -> Facts:
         no_new_privs=status.get("NoNewPrivs") == "1",
         seccomp=status.get("Seccomp", "0") != "0",
         cgroups=_cgroups(),
-        namespaces=_try(*NAMESPACES, "mount", "-t", "sysfs", "sysfs", "/sys") if uid == 0 else "not root",
+        namespaces=namespaces if uid == 0 else "not root",
         user_namespace=user_namespace,
         id_map=id_map,
         user_namespaces=user_namespaces,
