@@ -26,7 +26,7 @@ check: setup ## format, lint, types, layers, clean notebooks
 	.venv/bin/lint-imports
 	$(PYTHON) scripts/check_notebooks.py notebooks
 
-bench: setup ## how long a lab takes to open, beside a bare dockerd
+bench: setup ## how long a learner waits, beside plain tools; ARGS='--only cell' are its arguments
 	$(PYTHON) scripts/bench.py $(ARGS)
 
 lock: setup ## pin what the project depends on anew, after a change to it in pyproject.toml; ARGS=--upgrade takes newer versions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from dnetkit.errors import CommandTimeout
+from dnetkit.errors import CommandTimeout, EngineError
 from dnetkit.failures import failure
 from dnetkit.model import CommandResult, Snapshot
 from dnetkit.session import Event
@@ -85,7 +85,7 @@ class EngineControl:
 
 
 class Host(_Shell):
-    """A machine with a Docker Engine of its own."""
+    """A machine with a Docker Engine of its own, unless the lab has none."""
 
     def __init__(self, lab: Lab, name: str, address: str) -> None:
         super().__init__(lab, name, address)
@@ -94,7 +94,15 @@ class Host(_Shell):
 
     @property
     def docker(self) -> docker.DockerClient:
-        """A client of the Docker SDK for this host's engine; its connections go through the agent."""
+        """A client of the Docker SDK for this host's engine; its connections go through the agent.
+
+        Raises EngineError in a lab without engines.
+        """
+        if self._lab.requested["engine"] is None:
+            raise EngineError(
+                f"{self.name} has no Docker Engine: this lab was opened without.",
+                "Open one that has: `%lab open` in a notebook, `Lab()` in Python.",
+            )
         if self._docker is None:
             from dnetkit.engine_api import client_over  # noqa: PLC0415 - the SDK takes long to import, and few need it
 

@@ -7,7 +7,6 @@ import difflib
 import errno
 import os
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -53,7 +52,7 @@ class Lab:
         progress: Callable[[str], None] | None = None,
     ) -> None:
         _examine(hosts, images, disk)
-        self.id = secrets.token_hex(4)
+        self.id = os.urandom(4).hex()
         self.requested = {
             "hosts": hosts,
             "client": client,
@@ -108,9 +107,9 @@ class Lab:
             raise LabError("This lab is open already.", "Use it as it is, or `restart` it.")
         if self._session is not None:  # it has died since: what is left of it goes first
             self.close()
-            self.id = secrets.token_hex(4)
+            self.id = os.urandom(4).hex()
         start = time.monotonic()
-        self.sandbox = sandbox.choose(self.sandbox)
+        self.sandbox = sandbox.choose(self.sandbox, try_out=False)  # to try takes as long as to start the lab
         sandbox.sweep()
         engine = engines.find_engine(self._engine) if self._engine is not None else None
         bind: dict[str, str] = {}
@@ -119,7 +118,7 @@ class Lab:
             bind = {f"image{number}": str(path) for number, path in enumerate(found)}
             self.stand_ins = images.stand_ins(self._images)
         session = _launch(self.id, self.sandbox, engine, bind)
-        with _closing_on_failure(session, self._disk):
+        with _closing_on_failure(session, self.sandbox, self._disk):
             answer = session.open(self._config(engine, [f"{BASE}/{name}" for name in bind]))
             self._door = Door(self.id, session, self._resolve)
         self._session = session
@@ -144,7 +143,7 @@ class Lab:
         """Close it and open it afresh, with nothing left of before; `progress` is told from now on."""
         self._progress = progress or self._progress
         self.close()
-        self.id = secrets.token_hex(4)
+        self.id = os.urandom(4).hex()
         return self.open()
 
     def machine(self, name: str) -> Host | Client | ContainerShell:
@@ -190,9 +189,9 @@ class Lab:
 
     def _bare(self, engine: engines.Engine, bind: dict[str, str], writable: dict[str, str]) -> Session:
         """A lab with one host and no image, to make images ready in."""
-        session = _launch(secrets.token_hex(4), self.sandbox, engine, bind, writable)
+        session = _launch(os.urandom(4).hex(), self.sandbox, engine, bind, writable)
         config = self._config(engine, [])
-        with _closing_on_failure(session):
+        with _closing_on_failure(session, self.sandbox):
             session.open({**config, "machines": config["machines"][:1], "disk": ""})
         return session
 
@@ -235,14 +234,15 @@ def _launch(
 
 
 @contextlib.contextmanager
-def _closing_on_failure(session: Session, disk: str = "") -> Iterator[None]:
+def _closing_on_failure(session: Session, kind: str, disk: str = "") -> Iterator[None]:
     """Leave nothing of a lab that does not open, and say of what went wrong as much as can be known."""
     try:
         yield
     except BaseException as error:
         session.close()
         sandbox.sweep()
-        if type(error) is LabError:  # it ended before it answered: what was written about that is all there is
+        if type(error) is LabError:  # it ended before it answered
+            sandbox.choose(kind)  # raises with what is in the way, where it finds that; else what was written must do
             raise SandboxError(
                 f"The lab did not start: {session.log(15) or 'it ended without a word'}",
                 "`dnetkit doctor` tells what this machine can do.",

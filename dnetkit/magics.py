@@ -66,7 +66,8 @@ class Workbench(Magics):
     def lab(self, line: str) -> None:
         """Open, show, restart or close the lab of this notebook.
 
-        %lab open [--hosts N] [--no-client] [--sandbox root|rootless|auto] [--images busybox,redis] [--engine VERSION]
+        %lab open [--hosts N] [--no-client] [--sandbox root|rootless|auto] [--images busybox,redis]
+                  [--engine VERSION|none]
         %lab status     %lab restart     %lab close     %lab log [agent|host1]
         %lab engine start|stop|restart|kill [host1] [--expect-fail] [--no-diff]
         """
@@ -85,7 +86,7 @@ class Workbench(Magics):
             {"status": self._status, "restart": self._restart, "close": self._close}[asked.action]()
 
     def _open(self, asked: Namespace) -> None:
-        wanted = {
+        wanted: dict[str, Any] = {
             "hosts": asked.hosts,
             "client": False if asked.no_client else None,
             "sandbox": asked.sandbox or os.environ.get("DNETKIT_SANDBOX") or None,
@@ -96,6 +97,8 @@ class Workbench(Magics):
             show(views.message(f"Closing lab {self.current.id}; a fresh one takes its place."))
             self.close()
         given = {name: value for name, value in wanted.items() if value is not None}
+        if asked.engine == "none":
+            given["engine"] = None
         self._start(lambda progress: self._open_lab(**given, progress=progress))
 
     def _restart(self) -> None:

@@ -99,7 +99,7 @@ LAB.add_argument("--hosts", type=_between(1, 50), metavar="N")
 LAB.add_argument("--no-client", action="store_true")
 LAB.add_argument("--sandbox", choices=["root", "rootless", "auto"])
 LAB.add_argument("--images", type=_names, metavar="busybox,redis")
-LAB.add_argument("--engine", metavar="VERSION")
+LAB.add_argument("--engine", metavar="VERSION|none")
 LAB.add_argument("--lines", type=_between(1, 100_000), default=50, metavar="N")
 
 ENGINE = Parser("%lab engine")

@@ -185,12 +185,20 @@ def _missing(facts: Facts, tools: dict[str, str]) -> Iterator[Obstacle]:
             yield Obstacle(f"There is no {tool}.", f"As root: apt-get install {package} (or: make setup)")
 
 
-def gather() -> Facts:
-    """Find the facts; what can be tried is tried, in namespaces that end at once."""
+def gather(try_out: bool = True) -> Facts:
+    """Find the facts; what can be tried is tried, in namespaces that end at once.
+
+    Without `try_out` it is taken for granted that it works: a lab that is about to open tries the same.
+    """
     uid = os.geteuid()
     status = _fields(Path("/proc/self/status"))
     ranges = {table: own_range(table) for table in TABLES}
-    user_namespace = _try("--user", "true")
+    namespaces = user_namespaces = user_namespace = id_map = ""
+    if try_out:
+        namespaces = _try(*NAMESPACES, "mount", "-t", "sysfs", "sysfs", "/sys") if uid == 0 else ""
+        user_namespaces = _try("--user", "--map-root-user", *NAMESPACES, "mount", "-t", "sysfs", "sysfs", "/sys")
+        user_namespace = _try("--user", "true") if user_namespaces else ""  # where all works, this does
+        id_map = user_namespace or _map_ids(uid, *ranges.values())
     return Facts(
         user=_name_of(uid),
         uid=uid,
@@ -203,11 +211,10 @@ def gather() -> Facts:
         no_new_privs=status.get("NoNewPrivs") == "1",
         seccomp=status.get("Seccomp", "0") != "0",
         cgroups=_cgroups(),
-        namespaces=_try(*NAMESPACES, "mount", "-t", "sysfs", "sysfs", "/sys") if uid == 0 else "not root",
+        namespaces=namespaces if uid == 0 else "not root",
         user_namespace=user_namespace,
-        id_map=user_namespace or _map_ids(uid, *ranges.values()),
-        user_namespaces=user_namespace
-        or _try("--user", "--map-root-user", *NAMESPACES, "mount", "-t", "sysfs", "sysfs", "/sys"),
+        id_map=id_map,
+        user_namespaces=user_namespaces,
         binder=any(name.startswith("BINDER_") for name in os.environ),
     )
 

@@ -29,13 +29,16 @@ def state_directory() -> Path:
     return Path(base) / "dnetkit" / "labs"
 
 
-def choose(sandbox: str) -> str:
-    """The sandbox to use: the one asked for, for 'auto' the one that fits this user. Raises SandboxError."""
+def choose(sandbox: str, try_out: bool = True) -> str:
+    """The sandbox to use: the one asked for, for 'auto' the one that fits this user.
+
+    Raises SandboxError where it cannot work here, as far as that shows without trying or, with `try_out`, when tried.
+    """
     if sandbox not in ("auto", *rights.SANDBOXES):
         raise SandboxError(f"There is no sandbox {sandbox!r}.", f"Choose one of: auto, {', '.join(rights.SANDBOXES)}.")
     if sandbox == "auto":
         sandbox = "root" if os.geteuid() == 0 else "rootless"
-    found = next(found for found in rights.judge(_facts()) if found.name == sandbox)
+    found = next(found for found in rights.judge(_facts(try_out)) if found.name == sandbox)
     if not found.usable:
         _facts.cache_clear()  # what was in the way may be put right meanwhile
         reasons = " ".join(obstacle.reason for obstacle in found.obstacles)
@@ -48,8 +51,8 @@ def choose(sandbox: str) -> str:
 
 
 @functools.cache
-def _facts() -> rights.Facts:
-    return rights.gather()
+def _facts(try_out: bool) -> rights.Facts:
+    return rights.gather(try_out)
 
 
 def launch(

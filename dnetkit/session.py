@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from dnetkit import errors
-from dnetkit.model import CommandResult, Snapshot, Step
+from dnetkit.model import CommandResult, Snapshot, Step, lengthen
 
 __all__ = ["Event", "Session", "Stream"]
 
@@ -48,6 +48,7 @@ class Session:
         self._waiting: dict[int, queue.SimpleQueue[dict[str, Any] | None]] = {}
         self._lock = threading.Lock()
         self._ended = threading.Event()
+        self._seen: tuple[int, Snapshot | None] = (0, None)  # what the agent may tell the next one from
         self._log: collections.deque[str] = collections.deque(maxlen=2000)
         self._threads = [
             threading.Thread(target=target, name=f"dnetkit-{name}", daemon=True)
@@ -114,7 +115,12 @@ class Session:
 
     def snapshot(self, lab: str) -> Snapshot:
         """What the lab looks like now."""
-        return Snapshot.from_plain(self.ask("snapshot", lab=lab))
+        number, base = self._seen
+        answer = self.ask("snapshot", lab=lab, since=number)
+        plain = answer["snapshot"]
+        made = lengthen(base, plain) if base is not None and answer["since"] else Snapshot.from_plain(plain)
+        self._seen = answer["number"], made
+        return made
 
     def engine(self, machine: str, action: str) -> dict[str, Any]:
         """'start', 'stop', 'restart' or 'kill' the engine of a machine."""
@@ -171,20 +177,28 @@ class Session:
         with self._lock, contextlib.suppress(OSError, ValueError):
             assert self._process.stdin is not None
             self._process.stdin.close()
-        try:
-            self._process.wait(deadline)
-        except subprocess.TimeoutExpired:
+        if not self._ends_within(deadline):
             self._process.terminate()  # the keeper then kills the lab's first process
-            try:
-                self._process.wait(deadline)
-            except subprocess.TimeoutExpired:
+            if not self._ends_within(deadline):
                 self._process.kill()
-                self._process.wait()
+        self._process.wait()
         for thread in self._threads:
             thread.join(1.0)
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:
                 pipe.close()
+
+    def _ends_within(self, deadline: float) -> bool:
+        """As Popen.wait, which looks only every twentieth of a second."""
+        if self._process.poll() is not None:
+            return True
+        ended = os.pidfd_open(self._process.pid)
+        try:
+            watched = select.poll()
+            watched.register(ended, select.POLLIN)
+            return bool(watched.poll(deadline * 1000))
+        finally:
+            os.close(ended)
 
     def _read(self) -> None:
         assert self._process.stdout is not None

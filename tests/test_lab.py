@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -88,6 +89,22 @@ def test_without_a_range_of_numbers_the_error_says_who_can_give_one(
     assert sandbox.choose("auto") == "rootless", "the refusal is not remembered"
 
 
+@pytest.mark.live
+def test_what_is_in_the_way_is_looked_for_when_a_lab_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "launch", lambda *_: subprocess.Popen(["false"], **PIPES))
+    with pytest.raises(SandboxError, match="The lab did not start"):
+        Lab().open()
+    refused = {"namespaces": "Operation not permitted", "user_namespace": "Operation not permitted"}
+    real = rights.gather
+    monkeypatch.setattr(
+        rights, "gather", lambda try_out: dataclasses.replace(real(False), **(refused if try_out else {}))
+    )
+    sandbox._facts.cache_clear()
+    with pytest.raises(SandboxError, match=r"cannot be started here with the sandbox .*Operation not permitted"):
+        Lab().open()
+    sandbox._facts.cache_clear()
+
+
 @pytest.mark.sandbox("rootless")
 def test_an_ordinary_user_gets_no_root_lab() -> None:
     with pytest.raises(SandboxError, match="not root"):
@@ -96,11 +113,14 @@ def test_an_ordinary_user_gets_no_root_lab() -> None:
 
 @pytest.mark.live
 def test_a_tool_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rights, "gather", lambda: rights.Facts(uid=os.geteuid(), missing=("tini",)))
+    monkeypatch.setattr(rights, "gather", lambda _: rights.Facts(uid=os.geteuid(), missing=("tini",)))
     sandbox._facts.cache_clear()
     with pytest.raises(SandboxError, match="There is no tini") as caught:
         Lab().open()
     assert "apt-get install tini" in caught.value.hint
+
+
+PIPES: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
 
 # Its life
@@ -193,6 +213,17 @@ def test_a_lab_without_an_engine_is_a_network_of_machines() -> None:
         assert not lab.host.run("docker ps", check=False).ok
         with pytest.raises(UnknownMachine, match="has no engine"):
             lab.log("host1")
+        with pytest.raises(EngineError, match="host1 has no Docker Engine") as caught:
+            lab.host.docker.ping()
+        assert "Lab()" in caught.value.hint
+        state = lab.snapshot()
+        assert [(machine.kind, machine.engine, machine.settings) for machine in state.machines] == [
+            ("host", "", ())
+        ] * 2
+        assert state.unavailable == ()
+        assert all(space.unavailable == () for space in state.namespaces)
+        assert (state.networks, state.containers) == ((), ())
+        assert {space.name for space in state.namespaces} == {"lan", "host1", "host2"}
 
 
 # Its machines

@@ -89,6 +89,11 @@ def test_open_asks_for_what_the_options_say_and_nothing_else(notebook):
     assert notebook.lab.requested == fake_lab.FakeLab().requested
 
 
+def test_a_lab_without_an_engine_is_asked_for_by_the_word_none(notebook):
+    notebook.run("%lab open --hosts 2 --engine none")
+    assert notebook.lab.requested == {**fake_lab.FakeLab().requested, "hosts": 2, "engine": None}
+
+
 def test_the_environment_names_the_sandbox_unless_the_line_does(notebook, monkeypatch):
     monkeypatch.setenv("DNETKIT_SANDBOX", "root")
     notebook.run("%lab open")

@@ -14,7 +14,21 @@ from hypothesis import strategies as st
 
 from dnetkit import model
 from dnetkit.errors import SnapshotError
-from dnetkit.model import Address, Chain, Link, Neighbour, Rule, Snapshot, Socket, from_plain, noise, to_plain
+from dnetkit.model import (
+    Address,
+    Chain,
+    Link,
+    Namespace,
+    Neighbour,
+    Rule,
+    Snapshot,
+    Socket,
+    from_plain,
+    lengthen,
+    noise,
+    shorten,
+    to_plain,
+)
 
 KINDS = [getattr(model, name) for name in model.__all__ if dataclasses.is_dataclass(getattr(model, name))]
 
@@ -45,6 +59,46 @@ def objects(kind: type) -> st.SearchStrategy[Any]:
 @given(objects(Snapshot).map(lambda made: dataclasses.replace(made, schema=model.SCHEMA)))
 def test_a_snapshot_survives_json(snapshot: Snapshot) -> None:
     assert Snapshot.from_json(snapshot.to_json()) == snapshot
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_snapshot_survives_being_told_as_what_is_new_since_another(data: st.DataObject) -> None:
+    base, other = (data.draw(objects(Snapshot)) for _ in range(2))
+    spaces = data.draw(st.permutations((*base.namespaces, *other.namespaces)))
+    new = dataclasses.replace(other, namespaces=tuple(spaces), containers=(*other.containers, *base.containers))
+    told = json.loads(json.dumps(shorten(base, new)))
+    back = lengthen(base, told)
+    assert back == new
+    assert repr(back) == repr(new)
+
+
+def test_of_what_is_as_it_was_nothing_is_told_and_it_stays_the_same_object() -> None:
+    link, moved = Link(1, "lo", "loopback", "", 1, True, "UP"), Link(2, "eth0", "veth", "", 1500, True, "UP")
+    base = Snapshot(namespaces=(Namespace("host1", "host", "host1", links=(link, moved)), Namespace("lan", "lan", "")))
+    new = dataclasses.replace(
+        base, namespaces=(base.namespaces[1], Namespace("host1", "host", "host1", links=(moved, link, link)))
+    )
+    assert shorten(base, base) == {"namespaces": [0, 1]}
+    told = shorten(base, new)
+    assert told == {"namespaces": [1, {"links": [1, 0, 0], "from": 0}]}
+    back = lengthen(base, told)
+    assert back.namespaces[0] is base.namespaces[1]
+    assert back.namespaces[1].links[0] is moved
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *(None, [], {}, {"namespaces": {}}, {"namespaces": [2]}, {"namespaces": [-1]}, {"namespaces": ["a"]}),
+        *({"namespaces": [{"from": 2}]}, {"namespaces": [{"from": 0, "links": [7]}]}, {"namespaces": [None]}),
+        *({"namespaces": [0], "machines": 3}, {"namespaces": [0], "no": 3}, {"namespaces": [{"from": 0, "no": [1]}]}),
+        {"namespaces": [{"from": 0, "links": [True]}]},
+    ],
+)
+def test_what_is_not_the_difference_to_a_snapshot_is_refused(told: Any) -> None:
+    with pytest.raises(SnapshotError):
+        lengthen(Snapshot(namespaces=(Namespace("host1", "host", "host1"),)), told)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -74,11 +74,12 @@ def message(kind: int, payload: bytes, flags: int = 0) -> bytes:
     return struct.pack("=IHHII", len(payload) + 16, kind, flags, 0, 0) + payload + b"\0" * (-len(payload) % 4)
 
 
-def asking(*answers: bytes) -> Netlink:
+def asking(*answers: bytes, known: netlink.Known | None = None, protocol: int = 0) -> Netlink:
     made = Netlink.__new__(Netlink)
     made._socket = Answers(*answers)
     made._sequence = 0
     made._interrupted = False
+    made._known, made._protocol = known, protocol
     return made
 
 
@@ -104,3 +105,25 @@ def test_a_refusal_is_an_error_in_the_middle_and_at_the_end(kind: int) -> None:
 
 def test_an_answer_may_have_another_header_than_the_question() -> None:
     assert asking(ONE + DONE).dump(18, bytes(56), reply=4) == [(b"head", {1: b"first"})]
+
+
+def test_what_a_dump_gives_again_comes_as_the_same_objects() -> None:
+    other = message(16, b"more" + attribute(1, b"other"))
+    known: netlink.Known = {}
+    first = asking(ONE + DONE, known=known).dump(18, bytes(4))
+    assert asking(ONE + DONE, known=known).dump(18, bytes(4)) is first
+    both = asking(other + ONE + DONE, known=known).dump(18, bytes(4))
+    assert both == [(b"more", {1: b"other"}), (b"head", {1: b"first"})]
+    assert both[1] is first[0]
+    assert asking(DONE, known=known).dump(18, bytes(4)) == []
+    assert asking(ONE + DONE, known=known).dump(19, bytes(4)) is not first
+
+
+def test_a_rule_is_the_same_after_a_change_of_another_though_its_message_names_the_generation() -> None:
+    known: netlink.Known = {}
+    answers = [message(16, bytes([2, 0, 0, generation]) + attribute(1, b"rule")) for generation in (7, 8)]
+    first, second = (
+        asking(answer + DONE, known=known, protocol=netlink.NETLINK_NETFILTER).dump(18, bytes(4)) for answer in answers
+    )
+    assert second is first
+    assert first[0][0][:2] == b"\x02\0"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from leaks import descendants
@@ -209,6 +211,52 @@ def test_hostile_files_names_and_processes_of_a_container(lab: Lab) -> None:
         assert all(link.peer.namespace == space.name for link in space.links if "b" in link.name)
         assert Snapshot.from_json(state.to_json()) == state
         assert state.duration < 5
+
+
+@live
+def test_what_the_engine_says_of_a_container_is_new_after_each_change_of_it(lab: Lab) -> None:
+    changes = (
+        "docker network create side; docker run -d --name web -p 80 busybox sleep 1000",
+        "docker run -d --name plain --network host busybox sleep 1000",
+        "docker run -d --name alone --network none busybox sleep 1000",
+        "docker network connect --alias other side web",
+        "docker rename web site",
+        "docker network disconnect side site; docker network connect --alias another side site",
+        "docker restart -t 0 site plain alone",
+        "docker pause alone",
+        "docker unpause alone; docker run -d --name friend --link site:neighbour busybox sleep 1000",
+        "docker rename site web",
+        "docker kill plain; docker network disconnect bridge web",
+        "docker start plain; docker kill plain; docker start plain",
+        "docker rm -f alone; docker run -d --name alone --network none busybox sleep 1000",
+    )
+    with cleared(lab):
+        lab.snapshot()
+        for change in changes:
+            lab.host.run(change, timeout=60)
+            seen, again = lab.snapshot(), lab.snapshot()
+            assert seen.containers == again.containers, change
+            plain = {one["Name"].lstrip("/"): one for one in _inspected(lab)}
+            assert {one.name for one in seen.containers} == set(plain), change
+            for one in seen.containers:
+                said = plain[one.name]
+                assert (one.id, one.pid, one.state) == (said["Id"], said["State"]["Pid"], said["State"]["Status"]), (
+                    change
+                )
+                assert one.started == said["State"]["StartedAt"], change
+                assert one.links == tuple(sorted(said["HostConfig"]["Links"] or ())), change
+                networks = said["NetworkSettings"]["Networks"]
+                assert [end.network for end in one.endpoints] == sorted(networks), change
+                for end in one.endpoints:
+                    assert end.id == networks[end.network]["EndpointID"], change
+                    assert end.aliases == tuple(networks[end.network]["Aliases"] or ()), change
+                ports = said["NetworkSettings"]["Ports"]
+                assert len(one.ports) == sum(len(bound or ()) for bound in ports.values()), change
+
+
+def _inspected(lab: Lab) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(lab.host.run("docker inspect $(docker ps -aq)").stdout)
+    return found
 
 
 @live

@@ -21,13 +21,14 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dnetkit.agent import imagestore, nameserver, shell, tunnel
 from dnetkit.agent.dockerd import Engine
 from dnetkit.agent.machines import Machine, make_machines
-from dnetkit.agent.observer import Observer
-from dnetkit.model import to_plain
+
+if TYPE_CHECKING:
+    from dnetkit.agent.observer import Observer
 
 __all__ = ["Agent", "main"]
 
@@ -51,6 +52,7 @@ class Agent:
         self._config: dict[str, Any] = {}
         self._broken = ""
         self._inboxes: dict[int, tunnel.Inbox] = {}
+        self._lock = threading.Lock()
 
     def take(self, message: dict[str, Any]) -> None:
         """Take one message; a request is answered later, from its own thread."""
@@ -101,6 +103,7 @@ class Agent:
                 for engine in self._engines.values():
                     stack.enter_context(self._blaming(engine))
                     engine.start()
+                self._observer = self._make_observer()  # while they start
                 for engine in self._engines.values():
                     engine.wait(message["deadline"])
         return {"engines": {name: engine.version for name, engine in self._engines.items()}}
@@ -130,11 +133,18 @@ class Agent:
             listener.join()
 
     def do_snapshot(self, message: dict[str, Any], tell: Any, inbox: tunnel.Inbox) -> Any:
-        """The plain form of a Snapshot."""
+        """One snapshot, see `Observer.tell`; 'since' is the number of the last one that the session has."""
         del tell, inbox
-        if self._observer is None:
-            self._observer = Observer(list(self._machines.values()), self._engines)
-        return to_plain(self._observer.take(message.get("lab", "")))
+        with self._lock:
+            if self._observer is None:
+                self._observer = self._make_observer()
+        return self._observer.tell(message.get("lab", ""), message.get("since", 0))
+
+    def _make_observer(self) -> Observer:
+        # Imported when it is asked for, since a lab is to be open before anyone looks at it: it is most of the agent.
+        from dnetkit.agent.observer import Observer  # noqa: PLC0415
+
+        return Observer(list(self._machines.values()), self._engines)
 
     def do_connect(self, message: dict[str, Any], tell: Any, inbox: tunnel.Inbox) -> dict[str, Any]:
         """Join the caller to an engine's API socket."""

@@ -12,7 +12,7 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from types import TracebackType
 
 from dnetkit.agent.kernel import in_network_namespace
@@ -22,6 +22,8 @@ __all__ = [
     "NETLINK_ROUTE",
     "NETLINK_SOCK_DIAG",
     "Attributes",
+    "Found",
+    "Known",
     "Netlink",
     "attribute",
     "ip",
@@ -34,6 +36,9 @@ __all__ = [
 ]
 
 Attributes = dict[int, bytes]
+Found = list[tuple[bytes, Attributes]]
+Known = dict[Hashable, tuple[list[bytes], Found]]
+"""The last answers to each question: as they came, and taken apart."""
 
 NETLINK_ROUTE = 0
 NETLINK_SOCK_DIAG = 4
@@ -119,10 +124,11 @@ def mac(raw: bytes) -> str:
 class Netlink:
     """A netlink socket in one network namespace; a context manager, because an open one keeps its namespace alive.
 
-    namespace: a descriptor of the namespace, or None for that of the calling thread.
+    namespace: a descriptor of the namespace, or None for that of the calling thread. known: what earlier dumps of the
+    same namespace gave; what is as it was then comes as the same objects, which no one may change.
     """
 
-    def __init__(self, namespace: int | None = None, protocol: int = NETLINK_ROUTE) -> None:
+    def __init__(self, namespace: int | None = None, protocol: int = NETLINK_ROUTE, known: Known | None = None) -> None:
         if namespace is None:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
         else:
@@ -130,6 +136,8 @@ class Netlink:
                 self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
         self._sequence = 0
         self._interrupted = False
+        self._protocol = protocol
+        self._known = known
 
     def __enter__(self) -> Netlink:
         return self
@@ -137,9 +145,7 @@ class Netlink:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._socket.close()
 
-    def dump(
-        self, kind: int, header: bytes, attributes: bytes = b"", reply: int | None = None
-    ) -> list[tuple[bytes, Attributes]]:
+    def dump(self, kind: int, header: bytes, attributes: bytes = b"", reply: int | None = None) -> Found:
         """Every object of a kind: the fixed header and the attributes of each.
 
         reply: how long the header of an answer is, where that is not as long as the one given. A dump that the kernel
@@ -151,10 +157,23 @@ class Netlink:
         for _ in range(_TRIES):
             self._send(kind, _NLM_F_REQUEST | _NLM_F_DUMP, header + attributes)
             self._interrupted = False
-            found = [(payload[:length], nested(payload[skip:])) for payload in self._replies()]
+            payloads = list(self._replies())
+            if self._protocol == NETLINK_NETFILTER:  # each names the generation, so that all would be new at any change
+                payloads = [payload[:2] + b"\0\0" + payload[4:] for payload in payloads]
             if not self._interrupted:
-                return found
+                return self._taken_apart(payloads, length, skip, (kind, header, attributes, reply))
         raise OSError(errno.EAGAIN, f"it changed each of the {_TRIES} times that it was read")
+
+    def _taken_apart(self, payloads: list[bytes], length: int, skip: int, question: Hashable) -> Found:
+        """Header and attributes of each answer, as the same objects as the last time where nothing is new."""
+        before, found = self._known.get(question, ([], [])) if self._known is not None else ([], [])
+        if payloads == before:
+            return found
+        last = dict(zip(before, found, strict=True))
+        found = [last.get(payload) or (payload[:length], nested(payload[skip:])) for payload in payloads]
+        if self._known is not None:
+            self._known[question] = payloads, found
+        return found
 
     def ask(self, kind: int, header: bytes, attributes: bytes = b"") -> tuple[bytes, Attributes] | None:
         """One object, or None when the kernel answers that there is none."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 import time
 from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
@@ -15,15 +16,26 @@ from dataclasses import replace
 from typing import Any
 
 from dnetkit.agent import docker_state
-from dnetkit.agent.docker_state import DockerState
+from dnetkit.agent.docker_state import DockerState, Inspected
 from dnetkit.agent.dockerd import Engine
 from dnetkit.agent.machines import Machine
+from dnetkit.agent.place import Kept
 from dnetkit.agent.probes import probe
 from dnetkit.agent.probes.files import MACHINE_FILES, read_files
 from dnetkit.agent.probes.links import join
 from dnetkit.agent.probes.processes import Processes
 from dnetkit.agent.probes.spaces import Located, find
-from dnetkit.model import Endpoint, File, LinkRef, Namespace, Process, Snapshot, Unavailable
+from dnetkit.model import (
+    Endpoint,
+    File,
+    LinkRef,
+    Namespace,
+    Process,
+    Snapshot,
+    Unavailable,
+    shorten,
+    to_plain,
+)
 from dnetkit.model import Machine as MachineState
 
 __all__ = ["Observer"]
@@ -31,6 +43,7 @@ __all__ = ["Observer"]
 _PASSES = 4
 _OF_OVERLAY = re.compile(r"/(lb_|\d+-)([a-z0-9]{9,10})$")
 """The file of what an engine keeps for an overlay network; it ends with the beginning of the network's id."""
+_REMEMBERED = 4  # snapshots that the next one can be told from; there are several when several are asked for at once
 
 Oddity = tuple[str, str, str]
 """What does not fit: 'container', 'namespace' or 'link'; the machine or namespace; the name."""
@@ -42,7 +55,12 @@ class Observer:
     def __init__(self, machines: Sequence[Machine], engines: Mapping[str, Engine]) -> None:
         self._machines = machines
         self._engines = engines
+        self._lock = threading.Lock()
+        self._taken: dict[int, Snapshot] = {}
+        self._count = 0
         self._memory: dict[type, Any] = {}
+        self._inspected: dict[str, dict[str, Inspected]] = {name: {} for name in engines}
+        self._kept: dict[int, Kept] = {}  # by the number of the namespace
         self._sandboxes: dict[tuple[str, str], str] = {}  # the container of each, for when an engine does not answer
         self._overlays: dict[tuple[str, str], str] = {}  # by machine and the beginning of its id: the network's name
 
@@ -59,15 +77,37 @@ class Observer:
             snapshot = _without(snapshot, odd)
         return replace(snapshot, taken=start, duration=time.monotonic() - clock, lab=lab)
 
+    def tell(self, lab: str, since: int) -> dict[str, Any]:
+        """One snapshot as plain data: {'number', 'since', 'snapshot'}.
+
+        Told as what is new since the one with the number `since`, where there is one and it is still known; else the
+        'since' of the answer is 0 and the snapshot is whole.
+        """
+        taken = self.take(lab)
+        with self._lock:
+            base = self._taken.get(since)
+            self._count += 1
+            number = self._count
+            self._taken[number] = taken
+            self._taken.pop(number - _REMEMBERED, None)
+        if base is None:
+            return {"number": number, "since": 0, "snapshot": to_plain(taken)}
+        return {"number": number, "since": since, "snapshot": shorten(base, taken)}
+
     def _pass(self) -> tuple[Snapshot, frozenset[Oddity]]:
         missing: list[Unavailable] = []
         with contextlib.ExitStack() as stack:
             pool = stack.enter_context(ThreadPoolExecutor(max(1, len(self._engines))))
-            asked = {name: pool.submit(docker_state.ask, engine) for name, engine in self._engines.items()}
+            asked = {
+                name: pool.submit(docker_state.ask, engine, self._inspected[name])
+                for name, engine in self._engines.items()
+            }
             processes = Processes(self._machines)
             located = find(stack, self._machines, processes, missing)
             for one in located:
                 one.place.memory = self._memory
+                one.place.kept = self._kept.get(one.place.inode) or one.place.kept
+            self._kept = {one.place.inode: one.place.kept for one in located}
             spaces = [probe(one.place) for one in located]
             docker = DockerState()
             for name, answer in asked.items():

@@ -11,7 +11,6 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
-import secrets
 import select
 import selectors
 import shlex
@@ -62,8 +61,8 @@ class Running:
     """A script on its way. `end(why)` may be called from another thread, at any time."""
 
     def __init__(self, machine: Machine, container: str, timeout: float | None, tell: Tell) -> None:
-        self._token = secrets.token_hex(12)
-        self._mark = f"DNETKIT_RUN={secrets.token_hex(12)}"  # `env` prints it, so it is not the token
+        self._token = os.urandom(12).hex()
+        self._mark = f"DNETKIT_RUN={os.urandom(12).hex()}"  # `env` prints it, so it is not the token
         self._tell = tell
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._container = container

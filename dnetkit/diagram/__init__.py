@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -119,9 +120,11 @@ class Diagram:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython's signature
         """Where there is no Graphviz the words are shown, and what to install."""
-        words = tag("pre", self.text)
+        with ThreadPoolExecutor(1) as drawing:  # by a program of its own: meanwhile the words are put together
+            drawn = drawing.submit(self._rendered, "svg")
+            words = tag("pre", self.text)
         try:
-            svg = inline(self._rendered("svg").decode(), summary(self.scene))
+            svg = inline(drawn.result().decode(), summary(self.scene))
         except PictureError as error:
             parts = [tag("p", str(error), class_="dnk-note"), words]
         else:

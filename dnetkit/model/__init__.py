@@ -16,6 +16,7 @@ bytes and packets, times in seconds since the epoch. Fields that change by thems
 
 from __future__ import annotations
 
+from dnetkit.model.delta import lengthen, shorten
 from dnetkit.model.engine import Container, Endpoint, File, Machine, Network, PublishedPort, Subnet
 from dnetkit.model.links import FOREVER, Address, BridgePort, Link, LinkRef, Statistics, Vlan
 from dnetkit.model.netfilter import Chain, Connection, Flow, NamedSet, Rule
@@ -65,8 +66,10 @@ __all__ = [
     "Unavailable",
     "Vlan",
     "from_plain",
+    "lengthen",
     "noise",
     "publication",
     "publications",
+    "shorten",
     "to_plain",
 ]

@@ -15,7 +15,7 @@ from dnetkit.agent.netfilter.ipsets import ipsets
 from dnetkit.agent.netfilter.legacy import Legacy
 from dnetkit.agent.netfilter.nft import RawChain, RawRule, Ruleset
 from dnetkit.agent.netfilter.texts import Said, Texts
-from dnetkit.agent.netlink import NETLINK_NETFILTER, Netlink
+from dnetkit.agent.netlink import NETLINK_NETFILTER
 from dnetkit.agent.place import Place
 from dnetkit.model import Chain, NamedSet, Rule, Unavailable
 
@@ -38,9 +38,8 @@ def rules(place: Place) -> dict[str, Any]:
     """Netfilter's chains, rules and sets, with their counters."""
     memory = place.remembered(Memory)
     netlink = place.netlink(NETLINK_NETFILTER)
-    ruleset, said = _nf_tables(netlink, memory.texts)
-    chains = [_chain(one) for one in ruleset.chains]
-    told = _rules(ruleset, said)
+    nf_tables = _nf_tables(place, memory.texts)
+    chains, told, said = [*nf_tables.chains], [*nf_tables.rules], nf_tables.said
     for (family, table), why in said.unsaid.items():
         place.missing.append(Unavailable(f"some of the rules or sets in the table {family} {table} (nft)", why))
     # The lab's own namespace is older than the ids of a lab without root, which then may not read the list there; and
@@ -61,17 +60,34 @@ def rules(place: Place) -> dict[str, Any]:
     return {"chains": tuple(chains), "rules": tuple(told), "sets": tuple(sets)}
 
 
-def _nf_tables(netlink: Netlink, texts: Texts) -> tuple[Ruleset, Said]:
-    """The rule set and its words, which belong together."""
+@dataclass(frozen=True)
+class _Told:
+    """What nf_tables holds, in the words that belong to it."""
+
+    chains: list[Chain] = field(default_factory=list)
+    rules: list[Rule] = field(default_factory=list)
+    said: Said = field(default_factory=Said)
+
+
+def _nf_tables(place: Place, texts: Texts) -> _Told:
+    netlink = place.netlink(NETLINK_NETFILTER)
+    known: nft.Known = place.lasting("nft rules", {})
     try:
         for _ in range(_TRIES):
-            ruleset = nft.dump(netlink)
+            ruleset = nft.dump(netlink, known=known)
+            raw = (ruleset.tables, ruleset.chains, ruleset.rules, ruleset.sets)
+            last: tuple[Any, _Told] = place.lasting("nf_tables", (None, _Told()))
+            if last[0] == raw:
+                return last[1]
             said = texts.say(ruleset)
             if not said.asked or nft.generation(netlink) == ruleset.generation:
-                return ruleset, said
+                told = _Told([_chain(one) for one in ruleset.chains], _rules(ruleset, said), said)
+                if not said.asked:  # else what it says depends on more than the rule set: on names that ipsets have
+                    place.kept.lasting["nf_tables"] = (raw, told)
+                return told
     except OSError as error:
         if error.errno in _ABSENT:
-            return Ruleset(0), Said()
+            return _Told()
         raise
     raise OSError(errno.EAGAIN, f"the rule set changed each of the {_TRIES} times that it was read")
 

@@ -11,9 +11,9 @@ import errno
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from dnetkit.agent.netlink import Attributes, Netlink, attribute, listed, nested, text
+from dnetkit.agent.netlink import Attributes, Found, Netlink, attribute, listed, nested, text
 
-__all__ = ["FAMILIES", "RawChain", "RawRule", "RawSet", "Ruleset", "dump", "generation"]
+__all__ = ["FAMILIES", "Known", "RawChain", "RawRule", "RawSet", "Ruleset", "dump", "generation"]
 
 FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
 
@@ -26,6 +26,11 @@ _HOOKS = {
     "arp": ("input", "output", "forward"),
     "netdev": ("ingress", "egress"),
 }
+Anonymous = dict[tuple[str, str, str], bytes]
+"""The key of each set without a name of its own: what is in it belongs to the rule that uses it."""
+Known = dict[int, tuple[Attributes, Anonymous, "RawRule"]]
+"""By the identity of the attributes, which it keeps alive."""
+
 _VOLATILE_ELEMENT = (5, 7, 11)  # the time that an element has left, its counters
 
 
@@ -90,8 +95,12 @@ def generation(netlink: Netlink) -> int:
     return _big(answer[1], 1) if answer is not None else 0
 
 
-def dump(netlink: Netlink, tries: int = 10) -> Ruleset:
-    """The whole rule set, at one generation. Raises OSError where the kernel has none, or it never stops changing."""
+def dump(netlink: Netlink, tries: int = 10, known: Known | None = None) -> Ruleset:
+    """The whole rule set, at one generation. Raises OSError where the kernel has none, or it never stops changing.
+
+    known: what was made of the rules the last time; those that came as the same objects are not made again.
+    """
+    known = {} if known is None else known
     for _ in range(tries):
         number = generation(netlink)
         tables = [(FAMILIES.get(head[0], str(head[0])), text(found, 1)) for head, found in _all(netlink, _GETTABLE)]
@@ -103,7 +112,7 @@ def dump(netlink: Netlink, tries: int = 10) -> Ruleset:
             number,
             tuple(tables),
             [_chain(head[0], found) for head, found in _all(netlink, _GETCHAIN)],
-            [_rule(head[0], found, anonymous) for head, found in _all(netlink, _GETRULE)],
+            _rules(_all(netlink, _GETRULE), anonymous, known),
             [RawSet(family, table, name, key) for family, table, name, flags, key in sets if not flags & _ANONYMOUS],
         )
         if generation(netlink) == number:
@@ -113,6 +122,20 @@ def dump(netlink: Netlink, tries: int = 10) -> Ruleset:
 
 def _all(netlink: Netlink, kind: int) -> list[tuple[bytes, Attributes]]:
     return netlink.dump(kind, _HEADER)
+
+
+def _rules(dumped: Found, anonymous: Anonymous, known: Known) -> list[RawRule]:
+    made: Known = {}
+    rules = []
+    for head, found in dumped:
+        last = known.get(id(found))
+        if last is None or last[0] is not found or last[1] != anonymous:
+            last = (found, anonymous, _rule(head[0], found, anonymous))
+        made[id(found)] = last
+        rules.append(last[2])
+    known.clear()
+    known.update(made)
+    return rules
 
 
 def _chain(family: int, found: Attributes) -> RawChain:
@@ -135,7 +158,7 @@ def _chain(family: int, found: Attributes) -> RawChain:
     )
 
 
-def _rule(family: int, found: Attributes, anonymous: dict[tuple[str, str, str], bytes]) -> RawRule:
+def _rule(family: int, found: Attributes, anonymous: Anonymous) -> RawRule:
     layer, table = FAMILIES.get(family, str(family)), text(found, 1)
     expressions = []
     counter: Attributes | None = None

@@ -9,8 +9,8 @@ import socket
 import struct
 from typing import Any
 
-from dnetkit.agent.netlink import Attributes, ip, listed, mac, number
-from dnetkit.agent.place import Place, read_file, sorted_unique
+from dnetkit.agent.netlink import Attributes, Found, ip, listed, mac, number
+from dnetkit.agent.place import Place, sorted_unique
 from dnetkit.model import ForwardingEntry, Membership, MulticastGroup
 
 __all__ = ["forwarding", "groups", "memberships"]
@@ -31,8 +31,13 @@ _GROUP_FLAGS = ((1, "offload"), (2, "fast_leave"), (4, "added_by_star_ex"), (8, 
 
 def forwarding(place: Place) -> dict[str, Any]:
     """What bridges and vxlans know about where each MAC is, as `bridge fdb` lists it."""
+    dumped = place.netlink().dump(_GETNEIGH, struct.pack("=BxxxiHBB", socket.AF_BRIDGE, 0, 0, 0, 0))
+    return {"forwarding": place.once("forwarding", (dumped, place.names), lambda: _forwarding(place, dumped))}
+
+
+def _forwarding(place: Place, dumped: Found) -> tuple[ForwardingEntry, ...]:
     made = []
-    for header, found in place.netlink().dump(_GETNEIGH, struct.pack("=BxxxiHBB", socket.AF_BRIDGE, 0, 0, 0, 0)):
+    for header, found in dumped:
         _, index, state, flags, _ = struct.unpack("=BxxxiHBB", header)
         if 2 not in found:
             continue
@@ -51,7 +56,7 @@ def forwarding(place: Place) -> dict[str, Any]:
                 age=_age(found) if word == "learned" else 0,
             )
         )
-    return {"forwarding": sorted_unique(made)}
+    return sorted_unique(made)
 
 
 def _age(found: Attributes) -> int:
@@ -91,28 +96,32 @@ def _group(place: Place, bridge: str, info: bytes) -> MulticastGroup:
 
 def memberships(place: Place) -> dict[str, Any]:
     """The group addresses that each link listens to, of layer 2, IPv4 and IPv6, as `ip maddress` lists them."""
-    del place
+    lists = tuple(_list(place, name) for name in ("dev_mcast", "igmp", "igmp6"))
+    return {"memberships": place.once("memberships", lists, lambda: _memberships(*lists))}
+
+
+def _memberships(links: str, version4: str, version6: str) -> tuple[Membership, ...]:
     made = []
-    for line in _lines("dev_mcast"):
+    for line in links.splitlines():
         _, device, users, _, address = line.split()
         made.append(Membership(mac(bytes.fromhex(address)), device, 0, int(users)))
     device = ""
-    for line in _lines("igmp")[1:]:
+    for line in version4.splitlines()[1:]:
         words = line.split()
         if not line[0].isspace():
             device = words[1].rstrip(":")  # a long name touches the colon behind it
         else:
             raw = struct.pack("=I", int(words[0], 16))
             made.append(Membership(ip(raw), device, 4, int(words[1])))
-    for line in _lines("igmp6"):
+    for line in version6.splitlines():
         _, device, address, users, *_ = line.split()
         made.append(Membership(ip(bytes.fromhex(address)), device, 6, int(users)))
-    return {"memberships": sorted_unique(made)}
+    return sorted_unique(made)
 
 
-def _lines(name: str) -> list[str]:
-    """A list of the kernel's; none where it lacks that protocol."""
+def _list(place: Place, name: str) -> str:
+    """A list of the kernel's; an empty one where it lacks that protocol."""
     try:
-        return read_file(f"/proc/thread-self/net/{name}").splitlines()
+        return place.listed(name)
     except FileNotFoundError:
-        return []
+        return ""

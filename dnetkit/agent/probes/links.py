@@ -9,9 +9,22 @@ import socket
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from dnetkit.agent.netlink import Attributes, Netlink, attribute, ip, listed, mac, nested, number, printable, text
+from dnetkit.agent.netlink import (
+    Attributes,
+    Found,
+    Netlink,
+    attribute,
+    ip,
+    listed,
+    mac,
+    nested,
+    number,
+    printable,
+    text,
+)
 from dnetkit.agent.place import Place
 from dnetkit.agent.probes.parameters import known, parameters
 from dnetkit.model import Address, BridgePort, Link, LinkRef, Namespace, Statistics, Unavailable, Vlan
@@ -51,6 +64,9 @@ _PORT_FLAGS = (
 )
 
 _COUNTERS = struct.Struct("=10Q")
+_COUNTING = (7, 23, 26)
+"""Attributes that change as packets pass: what of the counters in them (IFLA_STATS, _STATS64, _AF_SPEC) a link is told
+with comes from the second."""
 
 
 def links(place: Place) -> dict[str, Any]:
@@ -59,12 +75,21 @@ def links(place: Place) -> dict[str, Any]:
     vlans = _vlans(place) if place.has_bridges else {}
     made = []
     for (_, hardware, index, flags, _), found in place.raw_links:
-        link = _link(place, index, hardware, flags, found)
-        made.append(replace(link, addresses=tuple(addresses.get(index, ())), vlans=vlans.get(index, ())))
+        lasting = {key: value for key, value in found.items() if key not in _COUNTING}
+        more = {"addresses": addresses.get(index, ()), "vlans": vlans.get(index, ())}
+        link = place.once(
+            ("link", index),
+            (hardware, flags, lasting, place.names, place.up, more),
+            partial(_link, place, index, hardware, flags, lasting, more),
+        )
+        made.append(replace(link, statistics=_statistics(found)) if 23 in found else link)
+    place.forget("link", place.names)
     return {"links": tuple(sorted(made, key=lambda link: link.index))}
 
 
-def _link(place: Place, index: int, hardware: int, flags: int, found: Attributes) -> Link:
+def _link(
+    place: Place, index: int, hardware: int, flags: int, found: Attributes, more: dict[str, tuple[Any, ...]]
+) -> Link:
     info = nested(found.get(18, b""))
     kind = text(info, 1) or ("loopback" if hardware == _LOOPBACK else "ether")
     below = number(found, 5)
@@ -102,7 +127,8 @@ def _link(place: Place, index: int, hardware: int, flags: int, found: Attributes
         group=number(found, 27),
         promiscuity=number(found, 30),
         port=_port(nested(info.get(5, b""))) if text(info, 4) == "bridge" else None,
-        statistics=_statistics(found),
+        addresses=more["addresses"],
+        vlans=more["vlans"],
     )
 
 
@@ -134,9 +160,7 @@ def _port(found: Attributes) -> BridgePort:
     )
 
 
-def _statistics(found: Attributes) -> Statistics | None:
-    if 23 not in found:
-        return None
+def _statistics(found: Attributes) -> Statistics:
     received, sent, received_bytes, sent_bytes, bad, failed, lost, unsent, multicast, collisions = _COUNTERS.unpack(
         found[23][:80]
     )
@@ -145,9 +169,14 @@ def _statistics(found: Attributes) -> Statistics | None:
     )  # fmt: skip
 
 
-def _addresses(place: Place) -> dict[int, list[Address]]:
+def _addresses(place: Place) -> dict[int, tuple[Address, ...]]:
+    dumped = place.netlink().dump(_GETADDR, struct.pack("=BBBBi", 0, 0, 0, 0, 0))
+    return place.once("addresses", (dumped, place.names), lambda: _told_addresses(place, dumped))
+
+
+def _told_addresses(place: Place, dumped: Found) -> dict[int, tuple[Address, ...]]:
     made: dict[int, list[Address]] = {}
-    for header, found in place.netlink().dump(_GETADDR, struct.pack("=BBBBi", 0, 0, 0, 0, 0)):
+    for header, found in dumped:
         family, prefix, short, scope, index = struct.unpack("=BBBBi", header)
         if family not in (socket.AF_INET, socket.AF_INET6) or not (2 in found or 1 in found):
             continue
@@ -169,7 +198,7 @@ def _addresses(place: Place) -> dict[int, list[Address]]:
                 preferred_lifetime=preferred,
             )
         )
-    return made
+    return {index: tuple(several) for index, several in made.items()}
 
 
 def _vlans(place: Place) -> dict[int, tuple[Vlan, ...]]:

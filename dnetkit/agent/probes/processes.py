@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from dnetkit.agent.machines import Machine
@@ -81,14 +81,14 @@ class Processes:
     def _read_descriptors(self) -> None:
         self._sockets, self._kept = {}, {}
         for entry in self._entries.values():
-            directory = f"/proc/{entry.pid}/fd"
-            with suppress(OSError):  # it has ended
+            path = f"/proc/{entry.pid}/fd"
+            with suppress(OSError), _opened(path) as directory:  # else it has ended
                 for number in os.listdir(directory):
-                    target = _link(f"{directory}/{number}")
+                    target = _link(number, directory)
                     if target.startswith("socket:["):
                         self._sockets.setdefault(int(target[8:-1]), []).append(entry)
                     elif target.startswith("net:["):
-                        self._kept.setdefault(int(target[5:-1]), (entry, f"{directory}/{number}"))
+                        self._kept.setdefault(int(target[5:-1]), (entry, f"{path}/{number}"))
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,17 @@ def _machine_of(
     return belongs[way[0] if way else pid]
 
 
-def _link(path: str) -> str:
+@contextmanager
+def _opened(path: str) -> Iterator[int]:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return os.readlink(path)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _link(path: str, directory: int | None = None) -> str:
+    try:
+        return os.readlink(path, dir_fd=directory)
     except OSError:
         return ""

@@ -9,7 +9,7 @@ import socket
 import struct
 from typing import Any
 
-from dnetkit.agent.netlink import Attributes, ip, mac, nested, number, text
+from dnetkit.agent.netlink import Attributes, Found, ip, mac, nested, number, text
 from dnetkit.agent.place import Place, sorted_unique
 from dnetkit.agent.probes.links import SCOPES
 from dnetkit.model import Neighbour, NextHop, PolicyRule, Route
@@ -49,8 +49,13 @@ _NEIGHBOUR_FLAGS = ((0x08, "proxy"), (0x10, "extern_learn"), (0x20, "offload"), 
 
 def routes(place: Place) -> dict[str, Any]:
     """Routes of every table, IPv4 and IPv6."""
+    dumped = place.netlink().dump(_GETROUTE, bytes(12))
+    return {"routes": place.once("routes", (dumped, place.names), lambda: _routes(place, dumped))}
+
+
+def _routes(place: Place, dumped: Found) -> tuple[Route, ...]:
     made = []
-    for header, found in place.netlink().dump(_GETROUTE, bytes(12)):
+    for header, found in dumped:
         family, length, from_length, tos, table, protocol, scope, kind, flags = struct.unpack("=BBBBBBBBI", header)
         if family not in _FAMILIES or flags & _CACHED:
             continue
@@ -74,7 +79,7 @@ def routes(place: Place) -> dict[str, Any]:
                 expires=_expires(found),
             )
         )
-    return {"routes": sorted_unique(made)}
+    return sorted_unique(made)
 
 
 def _table(value: int) -> str:
@@ -126,8 +131,13 @@ def _expires(found: Attributes) -> int:
 
 def policy_rules(place: Place) -> dict[str, Any]:
     """The rules of `ip rule`, IPv4 and IPv6, in the order in which they are asked."""
+    dumped = place.netlink().dump(_GETRULE, bytes(12))
+    return {"policy_rules": place.once("policy rules", (dumped,), lambda: _policy_rules(dumped))}
+
+
+def _policy_rules(dumped: Found) -> tuple[PolicyRule, ...]:
     made = []
-    for header, found in place.netlink().dump(_GETRULE, bytes(12)):
+    for header, found in dumped:
         family, to_length, from_length, tos, table, action, flags = struct.unpack("=BBBBBxxBI", header)
         if family not in _FAMILIES:
             continue
@@ -145,7 +155,7 @@ def policy_rules(place: Place) -> dict[str, Any]:
                 options=_rule_options(found, tos),
             )
         )
-    return {"policy_rules": tuple(sorted(made, key=lambda rule: (rule.family, rule.priority)))}
+    return tuple(sorted(made, key=lambda rule: (rule.family, rule.priority)))
 
 
 def _prefix(found: Attributes, key: int, length: int) -> str:
@@ -184,9 +194,15 @@ def neighbours(place: Place) -> dict[str, Any]:
 
     As with `ip neighbour`, what needs no neighbour discovery (multicast and the like) is not told.
     """
+    asked = [struct.pack("=BxxxiHBB", 0, 0, 0, flag, 0) for flag in (0, _PROXY)]
+    dumped = [place.netlink().dump(_GETNEIGH, question) for question in asked]
+    return {"neighbours": place.once("neighbours", (*dumped, place.names), lambda: _neighbours(place, dumped))}
+
+
+def _neighbours(place: Place, dumped: list[Found]) -> tuple[Neighbour, ...]:
     made = []
-    for flag in (0, _PROXY):
-        for header, found in place.netlink().dump(_GETNEIGH, struct.pack("=BxxxiHBB", 0, 0, 0, flag, 0)):
+    for some in dumped:
+        for header, found in some:
             family, index, state, flags, kind = struct.unpack("=BxxxiHBB", header)
             if family not in _FAMILIES or 1 not in found or state & _NOARP or kind == _MULTICAST:
                 continue
@@ -199,4 +215,4 @@ def neighbours(place: Place) -> dict[str, Any]:
                     tuple(word for bit, word in _NEIGHBOUR_FLAGS if flags & bit),
                 )
             )
-    return {"neighbours": sorted_unique(made)}
+    return sorted_unique(made)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
-from dnetkit.agent.netlink import Attributes, nested
+from dnetkit.agent.netlink import Attributes, Found, nested
 from dnetkit.agent.place import Place, read_value
 
 __all__ = ["sysctls"]
@@ -45,49 +46,63 @@ _IPV6 = ((0, "forwarding"), (3, "accept_ra"), (4, "accept_redirects"), (22, "pro
 _NETCONF = {2: "forwarding", 3: "rp_filter", 5: "proxy"}
 _PROXY = {4: "proxy_arp", 6: "proxy_ndp"}
 _READ = {
-    4: ("arp_announce", "arp_filter", "arp_ignore", "accept_local", "route_localnet"),
-    6: ("accept_ra", "disable_ipv6"),
+    "ipv4": ("arp_announce", "arp_filter", "arp_ignore", "accept_local", "route_localnet"),
+    "ipv6": ("accept_ra", "disable_ipv6"),
 }
+_FILES = (
+    *_SINGLE,
+    *(f"net/{tree}/conf/{whom}/{name}" for tree in _READ for whom in ("all", "default") for name in _READ[tree]),
+)
+_LONGEST = 128  # bytes of such a file
+_FAMILIES = ((socket.AF_INET, 4, "ipv4"), (socket.AF_INET6, 6, "ipv6"))
 
 
 def sysctls(place: Place) -> dict[str, Any]:
     """(name, value) of each, sorted by name; a dot in the name of a link is written as '/', as sysctl(8) does."""
-    made = dict(_single())
-    for family, version, tree in ((socket.AF_INET, 4, "ipv4"), (socket.AF_INET6, 6, "ipv6")):
-        made.update(_general(place, family, version, tree))
-    for (_, _, index, _, _), found in place.raw_links:
-        name = place.names[index].replace(".", "/")
-        specific = nested(found.get(_AF_SPEC, b""))
-        values = nested(specific.get(socket.AF_INET, b"")).get(1, b"")
-        made.update(_array(values, f"net.ipv4.conf.{name}", _IPV4, 1))
-        values = nested(specific.get(socket.AF_INET6, b"")).get(2, b"")
-        made.update(_array(values, f"net.ipv6.conf.{name}", _IPV6, 0))
-    return {"sysctls": tuple(sorted(made.items()))}
+    texts = [_read(place, *path.rsplit("/", 1)) for path in _FILES]
+    general = [place.netlink().dump(_GETNETCONF, struct.pack("=Bxxx", family)) for family, _, _ in _FAMILIES]
+    links = [(place.names[index], *_arrays(found.get(_AF_SPEC, b""))) for (_, _, index, _, _), found in place.raw_links]
+    made = place.once("sysctls", (texts, general, links), lambda: _told(texts, general, links))
+    return {"sysctls": made}
 
 
-def _single() -> Iterator[tuple[str, str]]:
-    for path in _SINGLE:
-        try:
-            yield path.replace("/", "."), " ".join(read_value(f"/proc/sys/{path}").split())
-        except FileNotFoundError:  # not in this kernel
-            continue
+def _read(place: Place, directory: str, name: str) -> str | None:
+    try:
+        return read_value(name, place.directory(f"/proc/sys/{directory}"), _LONGEST)
+    except FileNotFoundError:  # not in this kernel
+        return None
 
 
-def _general(place: Place, family: int, version: int, tree: str) -> Iterator[tuple[str, str]]:
-    """What holds for all links, and what a new one starts with."""
-    for header, found in place.netlink().dump(_GETNETCONF, struct.pack("=Bxxx", family)):
-        del header
-        index = struct.unpack("=i", found[1])[0] if 1 in found else 0
-        if index in (_ALL, _DEFAULT):
-            where = f"net.{tree}.conf.{'all' if index == _ALL else 'default'}"
-            yield from _of_message(found, where, version)
-    for whom in ("all", "default"):
-        for name in _READ[version]:
-            try:
-                value = read_value(f"/proc/sys/net/{tree}/conf/{whom}/{name}")
-            except FileNotFoundError:
-                continue
-            yield f"net.{tree}.conf.{whom}.{name}", value.strip()
+def _arrays(specific: bytes) -> tuple[bytes, bytes]:
+    """The settings of a link, IPv4 and IPv6: what else stands there changes as packets pass."""
+    found = nested(specific)
+    return nested(found.get(socket.AF_INET, b"")).get(1, b""), nested(found.get(socket.AF_INET6, b"")).get(2, b"")
+
+
+def _told(
+    texts: Sequence[str | None], general: Sequence[Found], links: Sequence[tuple[str, bytes, bytes]]
+) -> tuple[tuple[str, str], ...]:
+    made: dict[str, str] = {}
+    for path, value in zip(_FILES, texts, strict=True):
+        if value is not None:
+            made[path.replace("/", ".")] = " ".join(value.split())
+    for (_, version, tree), dumped in zip(_FAMILIES, general, strict=True):
+        for _, found in dumped:  # what holds for all links, and what a new one starts with
+            index = struct.unpack("=i", found[1])[0] if 1 in found else 0
+            if index in (_ALL, _DEFAULT):
+                where = f"net.{tree}.conf.{'all' if index == _ALL else 'default'}"
+                made.update(_of_message(found, where, version))
+    for name, version4, version6 in links:
+        made.update(_of_link(name.replace(".", "/"), version4, version6))
+    return tuple(sorted(made.items()))
+
+
+@lru_cache(4096)
+def _of_link(name: str, version4: bytes, version6: bytes) -> tuple[tuple[str, str], ...]:
+    return (
+        *_array(version4, f"net.ipv4.conf.{name}", _IPV4, 1),
+        *_array(version6, f"net.ipv6.conf.{name}", _IPV6, 0),
+    )
 
 
 def _of_message(found: Attributes, where: str, version: int) -> Iterator[tuple[str, str]]:

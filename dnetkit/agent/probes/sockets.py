@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from dnetkit.agent.netlink import NETLINK_SOCK_DIAG, Attributes, Netlink, ip, number
-from dnetkit.agent.place import Place, read_file
+from dnetkit.agent.netlink import NETLINK_SOCK_DIAG, Attributes, ip, number
+from dnetkit.agent.place import Place
 from dnetkit.model import Socket
 
 __all__ = ["sockets"]
@@ -37,7 +37,8 @@ def sockets(place: Place) -> dict[str, Any]:
 
 
 def _internet(place: Place) -> Iterator[Socket]:
-    counts = _counts()
+    texts = tuple(_counters(place, file) for file in ("sockstat", "sockstat6"))
+    counts = place.once("socket counts", texts, lambda: _counts(*texts))
     for name, protocol in (("udp", _UDP), ("udplite", _UDPLITE), ("raw", _RAW)):
         for family, version in _FAMILIES:
             if counts.get((name, version, "inuse")):
@@ -55,15 +56,18 @@ def _internet(place: Place) -> Iterator[Socket]:
         yield from _tcp(place, _EVERY & ~_LISTEN)
 
 
-def _counts() -> dict[tuple[str, int, str], int]:
+def _counters(place: Place, file: str) -> str:
+    try:
+        return place.listed(file)
+    except FileNotFoundError:  # a kernel without IPv6
+        return ""
+
+
+def _counts(*texts: str) -> dict[tuple[str, int, str], int]:
     """(protocol, 4 or 6, what) to how many, from lines such as 'TCP: inuse 3 orphan 0 tw 0 alloc 4 mem 1'."""
     made = {}
-    for version, file in ((4, "sockstat"), (6, "sockstat6")):
-        try:
-            lines = read_file(f"/proc/thread-self/net/{file}").splitlines()
-        except FileNotFoundError:  # a kernel without IPv6
-            continue
-        for line in lines:
+    for version, text in zip((4, 6), texts, strict=True):
+        for line in text.splitlines():
             name, _, rest = line.partition(":")
             words = rest.split()
             for what, value in zip(words[::2], words[1::2], strict=False):
@@ -71,17 +75,22 @@ def _counts() -> dict[tuple[str, int, str], int]:
     return made
 
 
-def _tcp(place: Place, states: int) -> Iterator[Socket]:
+def _tcp(place: Place, states: int) -> Sequence[Socket]:
     request = struct.pack("=BBBB48sII", socket.AF_INET, 0, 0, 0, b"", states, 0)
-    for header, found in place.netlink(NETLINK_SOCK_DIAG).dump(_TCP_OF_BOTH, request, reply=_MESSAGE.size):
-        yield _socket(place, "tcp", header, found)
+    return _ask(place, "tcp", _TCP_OF_BOTH, request)
 
 
-def _dump(place: Place, family: int, protocol: int, name: str, states: int) -> Iterator[Socket]:
-    netlink: Netlink = place.netlink(NETLINK_SOCK_DIAG)
-    request = struct.pack("=BBBBI", family, protocol, 0, 0, states) + bytes(48)
-    for header, found in netlink.dump(_BY_FAMILY, request, reply=_MESSAGE.size):
-        yield _socket(place, name, header, found)
+def _dump(place: Place, family: int, protocol: int, name: str, states: int) -> Sequence[Socket]:
+    return _ask(place, name, _BY_FAMILY, struct.pack("=BBBBI", family, protocol, 0, 0, states) + bytes(48))
+
+
+def _ask(place: Place, name: str, kind: int, request: bytes) -> Sequence[Socket]:
+    dumped = place.netlink(NETLINK_SOCK_DIAG).dump(kind, request, reply=_MESSAGE.size)
+    return place.once(
+        ("sockets", name, request),
+        (dumped, place.names),
+        lambda: [_socket(place, name, header, found) for header, found in dumped],
+    )
 
 
 def _socket(place: Place, name: str, header: bytes, found: Attributes) -> Socket:
@@ -113,7 +122,7 @@ def _packet(place: Place) -> Iterator[Socket]:
     Its columns: address in the kernel, references, type, protocol, interface, running, memory, user, inode.
     """
     try:
-        lines = read_file("/proc/thread-self/net/packet").splitlines()[1:]
+        lines = place.listed("packet").splitlines()[1:]
     except FileNotFoundError:
         return
     for line in lines:
