@@ -2,53 +2,63 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from dnetkit.agent.netlink import attribute, nested
-from dnetkit.agent.probes.links import _link, _state, _vlans, join
+from dnetkit.agent.place import Place
+from dnetkit.agent.probes.links import _state, _vlans, join, links
 from dnetkit.model import Link, Namespace, Unavailable, Vlan
 
 
-def sent(kind: str, *more: bytes) -> dict[int, bytes]:
-    return nested(attribute(3, "x0") + attribute(18, attribute(1, kind)) + b"".join(more))
+class Kernel:
+    """Sends one link, and nothing else when asked for more."""
+
+    def dump(self, *_: Any, **__: Any) -> list[Any]:
+        return []
 
 
-def place(**more: Any) -> Any:
-    names = {5: "x0", 7: "port"}
-    return SimpleNamespace(names=names, name_of=lambda n: names.get(n, str(n)), up=set(), missing=[], **more)
+def told(monkeypatch: pytest.MonkeyPatch, kind: str, *more: bytes, info: bytes = b"") -> tuple[Link, list[Unavailable]]:
+    """What is told of a link number 5 of that kind, and what is said to be unavailable."""
+    monkeypatch.setattr(Place, "netlink", lambda *_: Kernel())
+    attributes = attribute(3, "x0") + attribute(18, attribute(1, kind) + info) + b"".join(more)
+    with Place(os.open("/proc/self/ns/net", os.O_RDONLY), 1, "x", "host") as place:
+        place.__dict__["raw_links"] = [((0, 1, 5, 0, 0), nested(attributes))]
+        (link,) = links(place)["links"]
+        return link, place.missing
 
 
-def test_what_is_not_asked_of_a_wireguard_is_said() -> None:
-    here = place()
-    assert _link(here, 5, 65534, 0, sent("wireguard")).kind == "wireguard"
-    assert [one.what for one in here.missing] == ["parameters of link x0"]
-    assert "generic netlink" in here.missing[0].reason
+def test_what_is_not_asked_of_a_wireguard_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    link, missing = told(monkeypatch, "wireguard")
+    assert (link.kind, [one.what for one in missing]) == ("wireguard", ["parameters of link x0"])
+    assert "generic netlink" in missing[0].reason
 
 
-def test_a_kind_that_is_not_known_says_so_where_it_has_parameters() -> None:
-    here = place()
-    info = attribute(18, attribute(1, "strange") + attribute(2, attribute(1, 7)))
-    _link(here, 5, 1, 0, nested(attribute(3, "x0") + info))
-    assert here.missing == [Unavailable("parameters of link x0", "what a link of kind strange has is not known here")]
+def test_a_kind_that_is_not_known_says_so_where_it_has_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, missing = told(monkeypatch, "strange", info=attribute(2, attribute(1, 7)))
+    assert missing == [Unavailable("parameters of link x0", "what a link of kind strange has is not known here")]
+    assert told(monkeypatch, "plain")[1] == []
 
 
-def test_an_index_that_only_a_pair_means_is_no_other_end_of_a_vxlan() -> None:
+def test_an_index_that_only_a_pair_means_is_no_other_end_of_a_vxlan(monkeypatch: pytest.MonkeyPatch) -> None:
     away = attribute(5, 5) + struct.pack("=HHi", 8, 37, 0)  # IFLA_LINK is its own index, and another namespace
-    assert _link(place(), 5, 1, 0, sent("vxlan", away)).peer_index is None
-    assert _link(place(), 5, 1, 0, sent("veth", away)).peer_index == 5
+    assert told(monkeypatch, "vxlan", away)[0].peer_index is None
+    assert told(monkeypatch, "veth", away)[0].peer_index == 5
 
 
 def reading(away: int) -> Any:
     """Two open namespaces, 3 and 4; each calls the one given `away` 0, and knows no number for the other."""
 
-    class Kernel:
+    class Numbering:
         def ask(self, kind: int, header: bytes, wanted: bytes) -> tuple[bytes, dict[int, bytes]]:
             del kind, header
             return b"", {1: struct.pack("=i", 0 if nested(wanted)[3] == struct.pack("=I", away) else -1)}
 
-    return [SimpleNamespace(netlink=Kernel, fd=fd) for fd in (3, 4)]
+    return [SimpleNamespace(netlink=Numbering, fd=fd) for fd in (3, 4)]
 
 
 def test_a_link_that_moved_between_the_readings_of_two_namespaces_does_not_fit() -> None:
@@ -86,6 +96,5 @@ def test_a_bridge_is_up_as_its_carrier_is() -> None:
 def test_the_vlans_of_a_port() -> None:
     entries = b"".join(attribute(2, struct.pack("=HH", flags, vid)) for flags, vid in ((6, 1), (0, 20)))
     reply = struct.pack("=BxHiII", 7, 0, 7, 0, 0), {26: entries}
-    netlink = SimpleNamespace(dump=lambda *_: [reply])
-    found = _vlans(place(netlink=lambda: netlink))
-    assert found == {7: (Vlan(1, pvid=True, untagged=True), Vlan(20))}
+    here: Any = SimpleNamespace(netlink=lambda: SimpleNamespace(dump=lambda *_: [reply]))
+    assert _vlans(here) == {7: (Vlan(1, pvid=True, untagged=True), Vlan(20))}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -218,7 +218,8 @@ def join(places: Sequence[Place], spaces: Sequence[Namespace]) -> tuple[list[Nam
 
     The kernel says the other end's index and a number for its namespace that holds only in the asking one; RTM_GETNSID
     tells which open namespace has that number there. Returns with them the links, (namespace, name), whose other end
-    is said to be in one of these namespaces and is not there, or is joined to another: it went or moved meanwhile.
+    is said to be in one of these namespaces and is not there, or says something else: it went or moved while they were
+    read.
     """
     by_index = [{link.index: link for link in space.links} for space in spaces]
     joined = []
@@ -240,20 +241,17 @@ def join(places: Sequence[Place], spaces: Sequence[Namespace]) -> tuple[list[Nam
                 dangling.append((space.name, link.name))
             else:
                 other = by_index[there][below]
+                if link.kind == other.kind == "veth" and not _agree(link, other):
+                    dangling.append((space.name, link.name))
                 ref = LinkRef(spaces[there].name, other.name, other.index)
                 made.append(replace(link, peer=ref) if link.kind == "veth" else replace(link, parent=ref))
         joined.append(replace(space, links=tuple(made)))
-    return joined, dangling + list(_one_sided(joined))
+    return joined, dangling
 
 
-def _one_sided(spaces: Sequence[Namespace]) -> Iterator[tuple[str, str]]:
-    """The links whose other end names another one as its own: that moved between the readings of two namespaces."""
-    peers = {(space.name, link.index): link.peer for space in spaces for link in space.links if link.peer is not None}
-    for space in spaces:
-        for link in space.links:
-            back = peers.get((link.peer.namespace, link.peer.index)) if link.peer is not None else None
-            if link.peer is not None and (back is None or (back.namespace, back.index) != (space.name, link.index)):
-                yield space.name, link.name
+def _agree(link: Link, other: Link) -> bool:
+    """Whether each end of a pair says that the other is the other end, and whether they are in one namespace."""
+    return other.peer_index == link.index and (other.netnsid is None) == (link.netnsid is None)
 
 
 def _below(link: Link, there: Mapping[int, Link]) -> int | None:
