@@ -207,6 +207,8 @@ class Session:
                 try:
                     message = json.loads(line)
                     answers = self._waiting.get(message["id"])
+                    if not _is_complete(message):
+                        raise ValueError("neither an event nor an end")
                 except (ValueError, TypeError, KeyError):
                     self._log.append(f"the agent wrote something that is not a message: {line[:200]!r}")
                     continue
@@ -242,6 +244,16 @@ class Session:
             hung_up.poll()
         stream.send(end="all")
         engine.close()
+
+
+def _is_complete(message: dict[str, Any]) -> bool:
+    """An event, or an end of a request: done, or an error of some kind with words."""
+    if "event" in message:
+        return isinstance(message["event"], str)
+    error = message.get("error")
+    if error is None:
+        return "done" in message and isinstance(message["done"], (dict, type(None)))
+    return isinstance(error, dict) and all(isinstance(error.get(key), str) for key in ("kind", "message"))
 
 
 @contextlib.contextmanager

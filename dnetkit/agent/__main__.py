@@ -223,6 +223,14 @@ class Agent:
             raise Refused("engine", f"{engine.machine.name}: {error}") from error
 
 
+def _is_message(message: Any) -> bool:
+    if not isinstance(message, dict):
+        return False
+    if "to" in message:
+        return isinstance(message["to"], int)
+    return isinstance(message.get("id"), int) and isinstance(message.get("do"), str)
+
+
 def main() -> int:
     """Serve until stdin ends."""
     out = os.dup(1)
@@ -242,9 +250,9 @@ def main() -> int:
     for line in source:
         try:
             message = json.loads(line)
-            if not isinstance(message, dict) or not ("to" in message or {"id", "do"} <= message.keys()):
+            if not _is_message(message):
                 raise ValueError("neither a request nor something for one")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             send({"id": 0, "error": {"kind": "agent", "message": f"not a message: {error}"}})
             continue
         agent.take(message)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 from dnetkit.diagram.labels import Label
 
 __all__ = ["Dot", "node_id"]
 
 
+@lru_cache(4096)
 def node_id(name: str) -> str:
     """The id of a node: the name of what it shows, without what Graphviz would take for its own."""
     return _SPECIAL.sub(_spelled, name)

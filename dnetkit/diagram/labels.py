@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from html import escape
 
 from dnetkit.diagram.palette import INK, MARKS, NOTE, SIGNS
@@ -95,6 +96,7 @@ def grid(rows: Sequence[str], **attributes: object) -> Label:
     return Label(f"<table{_attributes(attributes)}>{''.join(rows)}</table>") if rows else Label("")
 
 
+@lru_cache(4096)
 def port_id(name: str) -> str:
     """The name of an interface's cell, of letters and digits only, another for each interface."""
     return "p" + re.sub(r"[^A-Za-z0-9]", lambda found: f"_{ord(found[0]):x}_", name)

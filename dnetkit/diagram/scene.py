@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from dnetkit.model import Container, Link, Machine, Network, PublishedPort
 
@@ -45,6 +45,7 @@ GHOST = "#before"
 """At the end of the name of something that was removed, when something else has that name now; it is never shown."""
 
 
+@lru_cache(4096)
 def called(name: str) -> str:
     """A name as it is shown; what no screen can show, such as a control character, is '?'."""
     return _UNPRINTABLE.sub("?", name.removesuffix(GHOST))
