@@ -90,7 +90,6 @@ SABOTAGE: dict[str, Sabotage] = {
     'prints("host1", "docker run --rm mysql mysql -h 198.51.100.11 -uroot -p123456 -e \'select 6 * 7\'", "42")': (
         _refused("OUTPUT", 3306)
     ),
-    'reaches("client", "host1", port=3306)': _refused("DOCKER-USER", 3306),
     'bound("inner", 80, "127.0.0.1", 8082)': stopped("inner"),
     'bound("lan", 80, "198.51.100.11")': stopped("lan"),
     'published("names", 53, 5353, "udp")': stopped("names"),
@@ -126,7 +125,6 @@ SABOTAGE: dict[str, Sabotage] = {
     'not_reaches("client", "host1", port=8080)': Sabotage(
         "iptables -I DOCKER-USER -j RETURN", "iptables -D DOCKER-USER -j RETURN"
     ),
-    'reaches("client", "host1", port=host_port_of("any", 80))': _refused("DOCKER-USER", 80),
     'not_published("plain")': _made_with_a_port("plain", "--expose 80"),
     'reaches("host1", address_of("quiet"), port=80)': _refused("OUTPUT", 80),
     'not_reaches("guest", address_of("web"), port=80)': Sabotage(
