@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 from fake_notebook import FakeNotebook
+from hypothesis import settings
 from leaks import Ids, Watch, adopt_orphans
 
 from dnetkit import engines, programs, sandbox
@@ -37,6 +38,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 def pytest_configure() -> None:
     """A shell has what it starts in the background ignore SIGINT, and so would all that tests start and interrupt."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    settings.register_profile("dnetkit", deadline=None)  # how long something takes is not for a test to say
+    settings.load_profile("dnetkit")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

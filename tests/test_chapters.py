@@ -1,4 +1,4 @@
-"""The chapters: each runs unattended to its end, any number of times, and each is built as a chapter is to be."""
+"""The chapters: each runs unattended to its end, and each is built as a chapter is to be; see also test_sabotage.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_notebook import LiveNotebook, claims, code_cells
+from live_notebook import claims, code_cells
 
 from dnetkit import execution, exercises, notebooks, report
 from dnetkit.notebooks import Chapter
@@ -50,21 +50,6 @@ def test_runs_unattended_to_its_end(chapter, tmp_path):
     written = [claim for cell in code_cells(chapter.path) for claim in claims(notebooks.source_of(cell))]
     assert outcome.checks + len(outcome.not_applicable) == len(written)
     assert len(outcome.not_applicable) <= sum(bool(claim.needs) for claim in written)
-
-
-@pytest.mark.live
-@pytest.mark.sandbox("root")  # the run above is in both; that a chapter can be repeated is a matter of its cells
-@pytest.mark.timeout(900)
-@every_chapter
-def test_runs_again_after_a_run_that_was_cut_short_and_after_a_whole_one(chapter, tmp_path, monkeypatch):
-    monkeypatch.delenv("DNETKIT_UNATTENDED", raising=False)  # as a learner, who leaves the exercises empty
-    cells = code_cells(chapter.path)
-    half = cells[: len(cells) // 2]
-    with LiveNotebook(tmp_path) as notebook:
-        notebook.run_all(half)
-        notebook.run_all(cells)
-        assert "lab" not in notebook.shell.user_ns, "the last cell closes the lab"
-        notebook.run_all(cells[:6])
 
 
 @every_chapter

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import resource
-import subprocess
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -230,33 +227,6 @@ def test_forty_containers_are_drawn_in_brief_and_none_is_missing() -> None:
 
 def test_brief_is_a_choice_of_ours_and_can_be_overruled() -> None:
     assert "veth-c1" in diagram(crowd(), detail="normal").text
-
-
-@pytest.mark.parametrize("detail", ["auto", "normal"])
-def test_drawing_costs_little_more_than_graphviz(detail: str) -> None:
-    state = crowd()
-    source = diagram(state, detail=detail).graph.source
-    diagram(state, detail=detail)._repr_mimebundle_()  # what is paid once is paid
-
-    def ours() -> None:
-        diagram(state, detail=detail)._repr_mimebundle_()
-
-    def alone() -> None:
-        subprocess.run(["dot", "-Tsvg"], input=source.encode(), capture_output=True, check=True)
-
-    assert min(_work(ours) for _ in range(7)) <= 1.5 * min(_work(alone) for _ in range(7))
-
-
-def _work(task: Callable[[], None]) -> float:
-    """The seconds of processor time that it takes, here and in the programs that it starts."""
-
-    def spent() -> float:
-        uses = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-        return sum(use.ru_utime + use.ru_stime for use in uses)
-
-    before = spent()
-    task()
-    return spent() - before
 
 
 @pytest.mark.live

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dnetkit.agent.netfilter import rules
+from dnetkit.agent.netfilter import _Told, rules
 from dnetkit.agent.netfilter.ipsets import ipsets
 from dnetkit.agent.place import Place
 
@@ -84,14 +84,9 @@ def test_a_kernel_without_ipsets_has_none(number: int) -> None:
 
 def test_what_may_not_be_asked_is_unavailable_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Place, "netlink", lambda *_: Refusing(1))
-    monkeypatch.setattr("dnetkit.agent.netfilter._nf_tables", lambda *_: (_Nothing(), _Nothing()))
+    monkeypatch.setattr("dnetkit.agent.netfilter._nf_tables", lambda *_: _Told())
     place = Place(os.open("/proc/self/ns/net", os.O_RDONLY), 1, "x", "lan")
     with place:
         found = rules(place)
     assert found["sets"] == ()
     assert [(one.what, one.reason) for one in place.missing] == [("ipsets", "Operation not permitted")]
-
-
-class _Nothing:
-    chains = rules = ()
-    unsaid = sets = {}  # noqa: RUF012 - it is only read
