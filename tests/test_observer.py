@@ -223,8 +223,8 @@ def test_what_the_engine_says_of_a_container_is_new_after_each_change_of_it(lab:
         "docker rename web site",
         "docker network disconnect side site; docker network connect --alias another side site",
         "docker restart -t 0 site plain alone",
-        "docker pause alone",
-        "docker unpause alone; docker run -d --name friend --link site:neighbour busybox sleep 1000",
+        *(("docker pause alone", "docker unpause alone") if lab.sandbox == "root" else ()),  # rootless has no freezer
+        "docker run -d --name friend --link site:neighbour busybox sleep 1000",
         "docker rename site web",
         "docker kill plain; docker network disconnect bridge web",
         "docker start plain; docker kill plain; docker start plain",

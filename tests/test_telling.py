@@ -160,8 +160,9 @@ def test_who_listens_is_told_and_who_is_connected_is_not() -> None:
     listening = Socket("tcp", "0.0.0.0", 8080, "LISTEN", processes=proxy, inode=5)
     connected = Socket("tcp", "198.51.100.11", 8080, "ESTAB", "198.51.100.100", 41000, processes=proxy, inode=6)
     too = replace(listening, local="::", family=6, inode=7)
-    after = change_namespace(snapshot(), "host1", sockets=(listening, too, connected))
-    assert headlines(diff(snapshot(), after)) == ["+ docker-proxy listens on 0.0.0.0:8080/tcp, [::]:8080/tcp"]
+    before = change_namespace(snapshot(), "host1", sockets=())
+    after = change_namespace(before, "host1", sockets=(listening, too, connected))
+    assert headlines(diff(before, after)) == ["+ docker-proxy listens on 0.0.0.0:8080/tcp, [::]:8080/tcp"]
 
 
 def test_a_translated_connection_is_told_and_others_are_not() -> None:
