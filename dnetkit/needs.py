@@ -15,7 +15,7 @@ from dnetkit import doctor, features
 from dnetkit.display import signed, tag, wrap
 from dnetkit.errors import UsageError
 from dnetkit.failures import did_you_mean
-from dnetkit.model import CommandResult, Snapshot
+from dnetkit.model import CommandResult
 from dnetkit.prose import inline
 
 __all__ = ["LabLike", "NotApplicable", "lacking"]
@@ -33,13 +33,11 @@ class LabLike(Protocol):
     """What is asked about a lab."""
 
     sandbox: str
+    engines: dict[str, str]
+    """The version of each host's engine."""
 
     def machine(self, name: str) -> _MachineLike:
         """A machine of the lab."""
-        ...  # a protocol has no body
-
-    def snapshot(self) -> Snapshot:
-        """The state of the lab now."""
         ...  # a protocol has no body
 
 
@@ -89,12 +87,11 @@ def _lacking(need: str, lab: LabLike) -> str:
 
 
 def _engine(sign: str, wanted: str, lab: LabLike) -> str:
-    versions = [machine.engine for machine in lab.snapshot().machines if machine.engine]
-    for version in versions:
+    for version in lab.engines.values():
         if (_numbers(version) >= _numbers(wanted)) is not (sign == ">="):
             words = f"from {wanted} on" if sign == ">=" else f"before {wanted}"
             return f"This is so on engines {words}; this one is {version}."
-    return "" if versions else "No engine of this lab answers."
+    return "" if lab.engines else "This lab has no engine."
 
 
 def _numbers(version: str) -> tuple[int, ...]:

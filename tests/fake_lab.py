@@ -196,6 +196,7 @@ class FakeLab:
         self.snapshots = 0
         self.alive = True
         self.sandbox = "rootless"
+        self.engines = {machine.name: machine.engine for machine in snapshot().machines if machine.engine}
         self.id = f"fake{next(_numbers)}"
         self.hosts = {"host1": FakeMachine(self, "host1")}
         self.client = FakeMachine(self, "client") if self.requested["client"] else None

@@ -479,3 +479,15 @@ def test_a_disk_too_small_for_the_images_is_told_before_anything_runs() -> None:
         lab.open()
     assert "disk" in caught.value.hint
     assert not lab.alive
+
+
+@pytest.mark.live
+def test_what_is_ignored_where_a_lab_is_opened_is_not_in_it():
+    """With nohup, say: a terminal that is closed must still end what runs in it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Lab(engine=None, client=False) as opened:
+            ignored = opened.host.run("sed -n 's/^SigIgn:[[:space:]]*//p' /proc/self/status").stdout
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert int(ignored, 16) == 0

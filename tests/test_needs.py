@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 from fake_lab import FakeLab
 
@@ -25,8 +23,7 @@ def lab(monkeypatch):
     monkeypatch.setattr(needs, "_kernel", lambda: KERNEL)
     lab = FakeLab()
     lab.sandbox = "rootless"
-    machines = tuple(dataclasses.replace(m, engine="28.5.2+dfsg4" if m.engine else "") for m in lab.state.machines)
-    lab.state = dataclasses.replace(lab.state, machines=machines)
+    lab.engines = {"host1": "28.5.2+dfsg4"}
     lab.answers["command -v ssh"] = Step("", 0, "/usr/bin/ssh\n")
     lab.answers["command -v shs"] = Step("", 127, "", "not found")
     return lab
@@ -57,6 +54,11 @@ def test_what_is_missing_is_said_with_the_reason(lab, missing, reason):
 
 def test_a_feature_that_could_not_be_tried_may_be_there(lab):
     assert lacking("macvlan", lab) == ""
+
+
+def test_a_lab_without_an_engine_has_no_version_of_it(lab):
+    lab.engines = {}
+    assert "no engine" in lacking("engine<29", lab)
 
 
 def test_root_is_there_in_the_root_sandbox(lab):

@@ -6,6 +6,7 @@ import contextlib
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -290,3 +291,14 @@ def _agent(lab: Lab) -> int:
 def _children_so_far(pid: int) -> int:
     """The page faults of all children that a process has waited for: it grows with each child (proc(5), cminflt)."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[8])
+
+
+@live
+def test_snapshots_that_are_asked_for_at_once_are_each_whole(lab: Lab) -> None:
+    with cleared(lab), ThreadPoolExecutor(4) as pool:
+        lab.host.run("docker run -d --name web -p 80 busybox sleep 1000")
+        asked = [pool.submit(lab.snapshot) for _ in range(24)]
+        for number in range(6):
+            lab.host.run(f"ip link add turn{number} type bridge; ip link delete turn{number}")
+        for one in asked:
+            assert one.result().container("web") is not None

@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -233,6 +234,9 @@ def _is_message(message: Any) -> bool:
 
 def main() -> int:
     """Serve until stdin ends."""
+    signal.signal(
+        signal.SIGHUP, signal.SIG_DFL
+    )  # ignored where all was started with nohup: a closed terminal is to end
     out = os.dup(1)
     os.dup2(2, 1)  # whatever a child or a stray print writes must not get into the protocol
     source = os.fdopen(os.dup(0), "rb")

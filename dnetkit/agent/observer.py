@@ -83,8 +83,8 @@ class Observer:
         Told as what is new since the one with the number `since`, where there is one and it is still known; else the
         'since' of the answer is 0 and the snapshot is whole.
         """
-        taken = self.take(lab)
-        with self._lock:
+        with self._lock:  # what is remembered from one to the next is not made for two at a time
+            taken = self.take(lab)
             base = self._taken.get(since)
             self._count += 1
             number = self._count
