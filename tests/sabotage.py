@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["MUTE_ENGINE", "SABOTAGE", "SELDOM", "STRAY", "Sabotage", "disconnected", "outer", "stopped", "unplugged"]
+__all__ = [
+    "EXTRA_NETWORK",
+    "LET_THROUGH",
+    "MUTE_ENGINE",
+    "SABOTAGE",
+    "SELDOM",
+    "STRAY",
+    "Sabotage",
+    "deaf",
+    "disconnected",
+    "file_made",
+    "inside",
+    "outer",
+    "refused",
+    "served",
+    "stopped",
+    "unplugged",
+]
 
 
 @dataclass(frozen=True)
@@ -16,8 +33,43 @@ class Sabotage:
     where: str = "host1"
 
 
-def _inside(container: str, command: str) -> str:
+def inside(container: str, command: str) -> str:
     return f"nsenter --target $(docker inspect -f '{{{{.State.Pid}}}}' {container}) --net {command}"
+
+
+def file_made(container: str, path: str, command: str) -> Sabotage:
+    """The file holds what the command prints, and nothing else; as it was, it is /tmp/kept meanwhile.
+
+    It is written into, since the engine mounts such files, and nothing can be renamed to them.
+    """
+    return Sabotage(
+        f"docker exec {container} sh -c 'cat {path} > /tmp/kept; {command} > {path}'",
+        f"docker exec {container} sh -c 'cat /tmp/kept > {path}'",
+    )
+
+
+def deaf(container: str) -> Sabotage:
+    """The container's resolv.conf names no name server."""
+    return file_made(container, "/etc/resolv.conf", "echo nobody")
+
+
+def served(place: str, where: str = "host1") -> Sabotage:
+    """A program of that machine's own listens at that port, or address and port."""
+    expression = f"src {place}" if ":" in place else f"sport = :{place}"
+    return Sabotage(
+        f"busybox httpd -p {place} -h /etc/docker",
+        f"kill $(ss -Htlnp '{expression}' | sed 's/.*pid=\\([0-9]*\\).*/\\1/')",
+        where,
+    )
+
+
+def refused(chain: str, port: int, protocol: str = "tcp") -> Sabotage:
+    """A rule refuses what is for that port; in DOCKER-USER and FORWARD that is the container's.
+
+    In other words than a port where nobody listens, which some checks look for.
+    """
+    rule = f"{chain} -p {protocol} --dport {port} -j REJECT --reject-with icmp-host-unreachable"
+    return Sabotage(f"iptables -I {rule}", f"iptables -D {rule}")
 
 
 def outer(container: str) -> str:
@@ -114,7 +166,8 @@ _FORGOTTEN = Sabotage("ip link set docker0 type bridge fdb_flush", _PING_TWO)
 STRAY = Sabotage(
     "ip link add stray0 type veth peer name stray1\nip link set stray0 master docker0", "ip link delete stray0"
 )
-_EXTRA_NETWORK = Sabotage("docker network create extra", "docker network rm extra")
+EXTRA_NETWORK = Sabotage("docker network create extra", "docker network rm extra")
+LET_THROUGH = Sabotage("iptables -I DOCKER-USER -j ACCEPT", "iptables -D DOCKER-USER -j ACCEPT")
 MUTE_ENGINE = Sabotage("mv /run/docker.sock /run/docker.away", "mv /run/docker.away /run/docker.sock")
 _RENAMED_BRIDGE = Sabotage(
     "ip link set docker0 down\nip link set docker0 name docker9",
@@ -146,8 +199,8 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
         'port_of("host1", other_end("first", "eth0"), "docker0")': unplugged("first"),
         'link_exists("first", "eth0", kind="veth")': disconnected("first"),
         'no_link("first", "docker0")': Sabotage(
-            _inside("first", "ip link add docker0 type veth peer name other0"),
-            _inside("first", "ip link delete docker0"),
+            inside("first", "ip link add docker0 type veth peer name other0"),
+            inside("first", "ip link delete docker0"),
         ),
         "differ(here, there)": Sabotage("there, kept = here, there", "there = kept", "notebook"),
         'no_container("first")': _there("first"),
@@ -232,7 +285,7 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
             "ip address add $(cat /tmp/address) brd + dev docker0",
         ),
         'link_state("host1", "docker0", "DOWN")': _SIGNAL,
-        'networks("bridge", "host", "none")': _EXTRA_NETWORK,
+        'networks("bridge", "host", "none")': EXTRA_NETWORK,
         'prints("host1", "docker network inspect bridge", "docker0")': MUTE_ENGINE,
         'route("host1", subnet_of("bridge"), dev="docker0")': Sabotage(
             "ip route show dev docker0 | sed 's/ linkdown//' > /tmp/route\nip route flush dev docker0",
@@ -253,18 +306,18 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
         'no_address("host1", other_end("one", "eth0"))': _addressed("one"),
         'link_state("host1", "docker0", "UP")': _cut("one"),
         'has_address("one", "eth0", within=subnet_of("bridge"))': Sabotage(
-            _inside("one", "ip address flush dev eth0") + "\n" + _inside("one", "ip address add 192.0.2.9/24 dev eth0"),
+            inside("one", "ip address flush dev eth0") + "\n" + inside("one", "ip address add 192.0.2.9/24 dev eth0"),
             _rewired("one"),
         ),
         'equal(gateway_of("one"), address_of("host1", "docker0"))': Sabotage(
-            _inside("one", "ip route replace default via $(docker exec one hostname -i)"), _rewired("one")
+            inside("one", "ip route replace default via $(docker exec one hostname -i)"), _rewired("one")
         ),
         'reaches("one", gateway_of("one"))': _cut("one"),
         'ports("host1", "docker0", 2)': STRAY,
         'differ(address_of("one"), address_of("two"))': Sabotage(
-            _inside("two", "ip address flush dev eth0")
+            inside("two", "ip address flush dev eth0")
             + "\n"
-            + _inside("two", "ip address add $(docker exec one hostname -i)/16 dev eth0"),
+            + inside("two", "ip address add $(docker exec one hostname -i)/16 dev eth0"),
             _rewired("two"),
         ),
         'reaches("one", address_of("two"))': _cut("two"),
@@ -279,7 +332,7 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
         'not_learned("host1", "docker0", "two")': _learning("two"),
         'learned("host1", "docker0", "one")': _FORGOTTEN,
         'learned("host1", "docker0", "two")': _FORGOTTEN,
-        'neighbour("one", address_of("two"))': Sabotage(_inside("one", "ip neighbour flush dev eth0"), _PING_TWO),
+        'neighbour("one", address_of("two"))': Sabotage(inside("one", "ip neighbour flush dev eth0"), _PING_TWO),
         'no_route("client", subnet_of("bridge"))': Sabotage(
             "ip route add 172.17.0.0/16 via 198.51.100.11", "ip route delete 172.17.0.0/16", "client"
         ),
@@ -294,7 +347,7 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
             "sysctl -w net.ipv4.ip_forward=1", "sysctl -w net.ipv4.ip_forward=0"
         ),
         'reaches("one", address_of("client", "eth0"))': _NO_ROUTING,
-        'networks("bridge", "host", "none", "plain")': _EXTRA_NETWORK,
+        'networks("bridge", "host", "none", "plain")': EXTRA_NETWORK,
         'prints("host1", "docker info -f \'{{.Plugins.Network}}\'", "macvlan")': MUTE_ENGINE,
         'prints("host1", "docker info -f \'{{.Plugins.Network}}\'", "overlay")': MUTE_ENGINE,
         'equal(address_of("one"), old)': Sabotage(
@@ -317,11 +370,11 @@ SABOTAGE: dict[str, dict[str, Sabotage]] = {
         'published("shop", 80, 8081)': stopped("shop"),
         'reaches("client", address_of("host1", "eth0"), port=8081)': stopped("shop"),
         'locally_administered("one", "eth0")': Sabotage(
-            _inside("one", "ip link set eth0 address 00:16:3e:00:00:01"), _rewired("one")
+            inside("one", "ip link set eth0 address 00:16:3e:00:00:01"), _rewired("one")
         ),
         'equal(mac_of("odd"), "02:00:00:00:00:77")': Sabotage(
-            _inside("odd", "ip link set eth0 address 02:00:00:00:00:78"),
-            _inside("odd", "ip link set eth0 address 02:00:00:00:00:77"),
+            inside("odd", "ip link set eth0 address 02:00:00:00:00:78"),
+            inside("odd", "ip link set eth0 address 02:00:00:00:00:77"),
         ),
         'reaches("one", address_of("odd"))': _cut("odd"),
         'no_container("mine")': _there("mine"),

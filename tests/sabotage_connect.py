@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sabotage import Sabotage
+from sabotage import LET_THROUGH, Sabotage, deaf, file_made
 
 __all__ = ["CHAPTER", "SABOTAGE", "SELDOM"]
 
@@ -21,14 +21,6 @@ def _on(network: str, container: str) -> Sabotage:
     return Sabotage(f"docker network connect {network} {container}", f"docker network disconnect {network} {container}")
 
 
-def _file(container: str, text: str) -> Sabotage:
-    """The container's resolv.conf holds that text and nothing else."""
-    return Sabotage(
-        f"docker exec {container} sh -c 'cp /etc/resolv.conf /tmp/resolv.conf; echo {text} > /etc/resolv.conf'",
-        f"docker exec {container} sh -c 'cat /tmp/resolv.conf > /etc/resolv.conf'",
-    )
-
-
 def _members(network: str) -> str:
     return f"\"docker network inspect --format '{{{{range .Containers}}}}{{{{println .Name}}}}{{{{end}}}}' {network}\""
 
@@ -37,7 +29,6 @@ _JOINED_EARLY = Sabotage(  # made anew, since the engine leaves its name server 
     "docker network connect mynet old", "docker rm -f old\ndocker run -d --name old busybox top"
 )
 _NO_PING = Sabotage("iptables -I OUTPUT -p icmp -j DROP", "iptables -D OUTPUT -p icmp -j DROP")
-_LET_THROUGH = Sabotage("iptables -I DOCKER-USER -j ACCEPT", "iptables -D DOCKER-USER -j ACCEPT")
 _COUNTED = (
     "docker exec old ping -c 3 -i 0.2 -W 1 "
     "$(docker inspect -f '{{.NetworkSettings.Networks.mynet.IPAddress}}' web) || true"
@@ -54,8 +45,10 @@ SABOTAGE: dict[str, Sabotage] = {
     'on_network("old", "bridge")': _off("bridge", "old"),
     'not_on_network("old", "mynet")': _JOINED_EARLY,
     'not_same_network("old", "web")': _JOINED_EARLY,
-    'not_prints("old", "cat /etc/resolv.conf", "127.0.0.11")': _file("old", "nameserver 127.0.0.11"),
-    'not_reaches("old", address_of("web", "eth0"))': _LET_THROUGH,
+    'not_prints("old", "cat /etc/resolv.conf", "127.0.0.11")': file_made(
+        "old", "/etc/resolv.conf", "echo nameserver 127.0.0.11"
+    ),
+    'not_reaches("old", address_of("web", "eth0"))': LET_THROUGH,
     'reaches("host1", address_of("web", "eth0"))': _NO_PING,
     'reaches("host1", address_of("old", "eth0"))': _NO_PING,
     'sysctl("host1", "net.ipv4.ip_forward", 1)': Sabotage(
@@ -65,10 +58,10 @@ SABOTAGE: dict[str, Sabotage] = {
     'on_network("old", "mynet")': _off("mynet", "old"),
     'same_network("old", "web")': _off("mynet", "old"),
     'interfaces("old", 2)': _off("mynet", "old"),
-    'reaches("old", "web")': _file("old", "nobody"),
-    'reaches("web", "old")': _file("web", "nobody"),
-    'prints("old", "cat /etc/resolv.conf", "nameserver 127.0.0.11")': _file("old", "nobody"),
-    f'not_reaches("web", {_OLD_ON_BRIDGE})': _LET_THROUGH,
+    'reaches("old", "web")': deaf("old"),
+    'reaches("web", "old")': deaf("web"),
+    'prints("old", "cat /etc/resolv.conf", "nameserver 127.0.0.11")': deaf("old"),
+    f'not_reaches("web", {_OLD_ON_BRIDGE})': LET_THROUGH,
     f'prints("host1", {_members("mynet")}, "old")': _off("mynet", "old"),
     f'prints("host1", {_members("bridge")}, "old")': _off("bridge", "old"),
     f'not_prints("host1", {_members("bridge")}, "web")': _on("bridge", "web"),

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from sabotage import MUTE_ENGINE, STRAY, Sabotage, outer, stopped
+from sabotage import EXTRA_NETWORK, MUTE_ENGINE, STRAY, Sabotage, deaf, inside, outer, refused, served, stopped
 
 __all__ = ["CHAPTER", "SABOTAGE", "SELDOM"]
 
 CHAPTER = "05-custom-networks"
-
-
-def _inside(container: str, command: str) -> str:
-    return f"nsenter --target $(docker inspect -f '{{{{.State.Pid}}}}' {container}) --net {command}"
 
 
 def _bridge(network: str) -> str:
@@ -36,34 +32,15 @@ def _bare(network: str) -> Sabotage:
 
 
 def _flushed(container: str) -> Sabotage:
-    return Sabotage(_inside(container, "ip address flush dev eth0"), f"docker restart -t 0 {container}")
+    return Sabotage(inside(container, "ip address flush dev eth0"), f"docker restart -t 0 {container}")
 
 
-def _deaf(container: str) -> Sabotage:
-    """The container's resolv.conf names no name server."""
-    return Sabotage(
-        f"docker exec {container} sh -c 'cp /etc/resolv.conf /tmp/resolv.conf; echo nobody > /etc/resolv.conf'",
-        f"docker exec {container} sh -c 'cat /tmp/resolv.conf > /etc/resolv.conf'",
-    )
-
-
-def _server(port: int) -> Sabotage:
-    """Somebody serves that port on the host."""
-    kill = f"kill $(ss -Htlnp 'sport = :{port}' | sed 's/.*pid=\\([0-9]*\\).*/\\1/')"
-    return Sabotage(f"busybox httpd -p {port} -h /etc/docker", kill)
-
-
-def _rejected(chain: str, packets: str) -> Sabotage:
-    return Sabotage(f"iptables -I {chain} {packets} -j REJECT", f"iptables -D {chain} {packets} -j REJECT")
-
-
-_EXTRA_NETWORK = Sabotage("docker network create extra", "docker network rm extra")
 _SERVICE = "$(docker ps -aq --filter label=com.docker.compose.service=redis)"
 _NO_SERVICE = Sabotage(f"docker stop -t 0 {_SERVICE}", f"docker start {_SERVICE}")
 _BRIDGE_BY_ID = '"br-" + lab.host.run("docker network ls -q --filter name=rww").stdout.strip()'
 _MEMBERS = "docker network inspect -f '{{range .Containers}}{{println .Name}}{{end}}' shop_default"
 _SOCKETS = "nsenter --target $(docker inspect -f '{{.State.Pid}}' shop) --net ss -Hlntup src 127.0.0.11"
-_LOOK_UP = _inside("shop", "busybox nslookup redis 127.0.0.11 > /tmp/frozen")
+_LOOK_UP = inside("shop", "busybox nslookup redis 127.0.0.11 > /tmp/frozen")
 _LEFT = "echo $(docker ps -aq --filter label=com.docker.compose.project=shop | wc -l) left"
 _TAKEN = "docker run --rm --network depot --ip 10.20.0.7 busybox true 2>&1 || true"
 
@@ -80,11 +57,11 @@ SABOTAGE: dict[str, Sabotage] = {
         f"ip link set $(cat /tmp/cable) master {_bridge('rww')}",
     ),
     'equal(gateway_of("guest"), "192.168.99.1")': Sabotage(
-        _inside("guest", "ip route replace default via 192.168.99.9"),
-        _inside("guest", "ip route replace default via 192.168.99.1"),
+        inside("guest", "ip route replace default via 192.168.99.9"),
+        inside("guest", "ip route replace default via 192.168.99.1"),
     ),
     'ports("host1", "docker0", 0)': STRAY,
-    'networks("bridge", "host", "mynet", "none", "rww", "star")': _EXTRA_NETWORK,
+    'networks("bridge", "host", "mynet", "none", "rww", "star")': EXTRA_NETWORK,
     'prints("host1", "docker network inspect mynet", \'"Containers": {}\')': Sabotage(
         "docker run -d --name early --network mynet busybox top", "docker rm -f early"
     ),
@@ -94,34 +71,32 @@ SABOTAGE: dict[str, Sabotage] = {
         f"echo {outer('redis')} > /tmp/cable\nip link set $(cat /tmp/cable) down",
         "ip link set $(cat /tmp/cable) up",
     ),
-    'reaches("shop", "redis.mynet")': _deaf("shop"),
-    'reaches("redis", "shop")': _deaf("redis"),
-    'prints("client", "curl -s http://host1:8080/", "Redis by the name redis at " + address_of("redis"))': _deaf(
-        "shop"
-    ),
-    'not_reaches("client", "host1", port=6379)': _server(6379),
+    'reaches("shop", "redis.mynet")': deaf("shop"),
+    'reaches("redis", "shop")': deaf("redis"),
+    'prints("client", "curl -s http://host1:8080/", "Redis by the name redis at " + address_of("redis"))': deaf("shop"),
+    'not_reaches("client", "host1", port=6379)': served("6379"),
     'differ(address_of("redis"), old)': Sabotage(
         "docker stop -t 0 lodger redis\ndocker start redis",
         "docker stop -t 0 redis\ndocker start lodger\ndocker start redis",
     ),
-    'prints("client", "curl -s http://host1:8080/", address_of("redis") + ":6379: visit")': _deaf("shop"),
+    'prints("client", "curl -s http://host1:8080/", address_of("redis") + ":6379: visit")': deaf("shop"),
     'not_prints("shop", "cat /etc/hosts", "redis")': Sabotage(
         "docker exec shop sh -c 'cp /etc/hosts /tmp/hosts; echo 192.0.2.1 redis >> /etc/hosts'",
         "docker exec shop sh -c 'cat /tmp/hosts > /etc/hosts'",
     ),
-    'prints("shop", "cat /etc/resolv.conf", "nameserver 127.0.0.11")': _deaf("shop"),
+    'prints("shop", "cat /etc/resolv.conf", "nameserver 127.0.0.11")': deaf("shop"),
     f'prints("host1", "{_SOCKETS}", "dockerd")': MUTE_ENGINE,
     'rule("shop", "nat", "DOCKER_OUTPUT", target="DNAT", contains=("127.0.0.11", "udp", "--dport 53"), packets=1)': (
-        Sabotage(_inside("shop", "iptables -t nat -Z DOCKER_OUTPUT"), "docker exec shop nslookup redis")
+        Sabotage(inside("shop", "iptables -t nat -Z DOCKER_OUTPUT"), "docker exec shop nslookup redis")
     ),
     'rule("shop", "nat", "DOCKER_POSTROUTING", target="SNAT", contains=("127.0.0.11", "udp"))': Sabotage(
-        _inside("shop", "iptables-save -t nat > /tmp/rules")
+        inside("shop", "iptables-save -t nat > /tmp/rules")
         + "\n"
-        + _inside("shop", "iptables -t nat -F DOCKER_POSTROUTING"),
-        _inside("shop", "iptables-restore /tmp/rules"),
+        + inside("shop", "iptables -t nat -F DOCKER_POSTROUTING"),
+        inside("shop", "iptables-restore /tmp/rules"),
     ),
     'prints("host1", "cat /tmp/frozen", "no answer")': Sabotage(_LOOK_UP, "echo no answer > /tmp/frozen"),
-    'reaches("shop", "redis")': _deaf("shop"),
+    'reaches("shop", "redis")': deaf("shop"),
     'prints("shop", "nslookup client", address_of("client", "eth0"))': Sabotage(
         "iptables -I FORWARD -p udp --dport 53 -j REJECT\niptables -I OUTPUT -p udp --dport 53 -j REJECT",
         "iptables -D FORWARD -p udp --dport 53 -j REJECT\niptables -D OUTPUT -p udp --dport 53 -j REJECT",
@@ -130,24 +105,24 @@ SABOTAGE: dict[str, Sabotage] = {
     'has_address("left", "eth0", "10.20.0.7/24")': _flushed("left"),
     'has_address("right", "eth0", within="10.20.0.128/25")': _flushed("right"),
     'prints("right", "nslookup store", address_of("left"))': stopped("left"),
-    'prints("right", "nslookup store", address_of("right"))': _deaf("right"),
+    'prints("right", "nslookup store", address_of("right"))': deaf("right"),
     f'prints("host1", "{_TAKEN}", "already in use")': stopped("left"),
     'not_reaches("rover", address_of("shop"))': Sabotage(
         "iptables-save > /tmp/rules\niptables -t raw -F\niptables -I FORWARD -j ACCEPT", "iptables-restore /tmp/rules"
     ),
     'prints("rover", "wget -qO- http://host1:8080/", "asked by " + address_of("host1", bridge_of("mynet")))': (
-        _rejected("INPUT", "-p tcp --dport 8080")
+        refused("INPUT", 8080)
     ),
     'prints("host1", "ss -Hltnp sport = :8080", "docker-proxy")': stopped("shop"),
     'not_reaches("clerk", address_of("client", "eth0"))': Sabotage(
         "docker network connect rww clerk", "docker network disconnect rww clerk"
     ),
-    'not_reaches("client", "host1", port=8090)': _server(8090),
-    'reaches("host1", address_of("safe"), port=80)': _rejected("OUTPUT", "-p tcp --dport 80"),
+    'not_reaches("client", "host1", port=8090)': served("8090"),
+    'reaches("host1", address_of("safe"), port=80)': refused("OUTPUT", 80),
     'link_exists("host1", bridge_of("shop_default"), kind="bridge")': _renamed(_bridge("shop_default")),
     f'prints("host1", "{_MEMBERS}", "redis")': _NO_SERVICE,
     'prints("client", "curl -s http://host1:8080/", "Redis by the name redis at")': _NO_SERVICE,
-    'networks("bridge", "depot", "host", "mynet", "none", "rww", "star", "vault")': _EXTRA_NETWORK,
+    'networks("bridge", "depot", "host", "mynet", "none", "rww", "star", "vault")': EXTRA_NETWORK,
     f'prints("host1", "{_LEFT}", "0 left")': Sabotage(
         "docker create --name stray --label com.docker.compose.project=shop busybox top", "docker rm stray"
     ),

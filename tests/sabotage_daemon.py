@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sabotage import Sabotage, stopped
+from sabotage import Sabotage, inside, refused, served, stopped
 
 __all__ = ["CHAPTER", "SABOTAGE", "SELDOM"]
 
@@ -11,16 +11,8 @@ CHAPTER = "10-daemon"
 _PROCESSES = "docker inspect --format '{{.Name}} {{.State.Pid}}' web keeper left"
 
 
-def _bridge(network: str) -> str:
-    return f"lab.host.run(\"docker network inspect -f 'br-{{{{slice .Id 0 12}}}}' {network}\").stdout.strip()"
-
-
-def _in(container: str, command: str) -> str:
-    return f"nsenter --target $(docker inspect -f '{{{{.State.Pid}}}}' {container}) --net {command}"
-
-
 def _mtu(container: str, right: int) -> Sabotage:
-    return Sabotage(_in(container, "ip link set eth0 mtu 1300"), _in(container, f"ip link set eth0 mtu {right}"))
+    return Sabotage(inside(container, "ip link set eth0 mtu 1300"), inside(container, f"ip link set eth0 mtu {right}"))
 
 
 def _woken(container: str) -> Sabotage:
@@ -40,21 +32,12 @@ def _away(file: str, where: str) -> Sabotage:
     return Sabotage(f"mv {file} {file}.away", f"mv {file}.away {file}", where)
 
 
-def _shut(port: int) -> Sabotage:
-    rule = f"INPUT -p tcp --dport {port} -j REJECT"
-    return Sabotage(f"iptables -I {rule}", f"iptables -D {rule}")
-
-
-def _listener(port: int, where: str) -> Sabotage:
-    kill = f"kill $(ss -Htlnp 'sport = :{port}' | sed 's/.*pid=\\([0-9]*\\).*/\\1/')"
-    return Sabotage(f"busybox httpd -p {port} -h /tmp", kill, where)
-
-
 def _live_restore(on: str) -> str:
     edit = f'sed -i \'s/"live-restore": [a-z]*/"live-restore": {on}/\' /etc/docker/daemon.json'
     return f"{edit}\nkill -HUP $(cat /run/docker.pid)"
 
 
+_NAME_OF_RWW = "lab.host.run(\"docker network inspect -f 'br-{{slice .Id 0 12}}' rww\").stdout.strip()"
 _BRIDGE = "br-$(docker network inspect -f '{{slice .Id 0 12}}' rww)"
 _LOGGED = Sabotage("echo more >> /run/dockerd.log", "sed -i '$d' /run/dockerd.log")
 _REFUSED = "FORWARD -s 198.51.100.100 -p tcp -j REJECT --reject-with tcp-reset"
@@ -81,10 +64,10 @@ SABOTAGE: dict[str, Sabotage] = {
     'container_state("web", "exited")': _woken("web"),
     'container_running("always")': stopped("always"),
     'has_address("keeper", "eth0", within="192.168.88.0/24")': Sabotage(
-        _in("keeper", "ip address flush dev eth0"), "docker restart -t 0 keeper"
+        inside("keeper", "ip address flush dev eth0"), "docker restart -t 0 keeper"
     ),
     'equal(gateway_of("keeper"), "192.168.88.8")': Sabotage(
-        _in("keeper", "ip route replace default via 192.168.88.77"), "docker restart -t 0 keeper"
+        inside("keeper", "ip route replace default via 192.168.88.77"), "docker restart -t 0 keeper"
     ),
     'prints("keeper", "cat /sys/class/net/eth0/mtu", "1400")': _mtu("keeper", 1400),
     'not_prints("host1", "ps -ef", "-host-port 8080")': Sabotage(
@@ -94,17 +77,17 @@ SABOTAGE: dict[str, Sabotage] = {
     'prints("client", "curl -s http://host1:8080/hostname", "shop")': Sabotage(
         f"iptables -I {_REFUSED}", f"iptables -D {_REFUSED}"
     ),
-    f'link_exists("host1", {_bridge("rww")}, "bridge")': Sabotage(
+    f'link_exists("host1", {_NAME_OF_RWW}, "bridge")': Sabotage(
         f"link={_BRIDGE}\nip link set $link down\nip link set $link name away0",
         f"link={_BRIDGE}\nip link set away0 name $link\nip link set $link up",
     ),
-    f'has_address("host1", {_bridge("rww")}, within="10.99.0.0/16")': _moved(_BRIDGE),
-    f'has_address("host1", {_bridge("star")}, "192.168.99.1/24")': _moved(_BRIDGE.replace("rww", "star")),
+    'has_address("host1", bridge_of("rww"), within="10.99.0.0/16")': _moved(_BRIDGE),
+    'has_address("host1", bridge_of("star"), "192.168.99.1/24")': _moved(_BRIDGE.replace("rww", "star")),
     'on_network("left", "rww")': Sabotage(
         "docker network disconnect rww left", "docker network connect rww left\ndocker restart -t 0 left"
     ),
     'has_address("right", "eth0", within="192.168.99.0/24")': Sabotage(
-        _in("right", "ip address flush dev eth0"), "docker restart -t 0 right"
+        inside("right", "ip address flush dev eth0"), "docker restart -t 0 right"
     ),
     'prints("left", "cat /sys/class/net/eth0/mtu", "1500")': _mtu("left", 1500),
     'prints("host1", "docker info --format \'{{.LiveRestoreEnabled}}\'", "true")': Sabotage(
@@ -120,7 +103,7 @@ SABOTAGE: dict[str, Sabotage] = {
     f'prints("host1", "{_PROCESSES} | diff - /tmp/processes && echo the same", "the same")': Sabotage(
         "docker restart -t 0 left", f"{_PROCESSES} > /tmp/processes"
     ),
-    'reaches("client", "host1", port=2375)': _shut(2375),
+    'reaches("client", "host1", port=2375)': refused("INPUT", 2375),
     'prints("client", "docker -H tcp://host1:2375 run --rm -v /root:/stolen busybox cat /stolen/plan", '
     '"the plan of host1")': _away("/root/plan", "host1"),
     'prints("host1", "getent hosts bank.example", "198.51.100.100")': Sabotage(
@@ -131,7 +114,7 @@ SABOTAGE: dict[str, Sabotage] = {
         "docker create --name stray busybox", "docker rm stray", "host2"
     ),
     'prints("client", "curl -s http://host1:8081/where", "host1")': stopped("far"),
-    'not_reaches("client", "host2", port=8081)': _listener(8081, "host2"),
+    'not_reaches("client", "host2", port=8081)': served("8081", "host2"),
     'no_container("unless")': Sabotage("docker create --name unless busybox", "docker rm unless"),
     'prints("host2", "docker -H tcp://host1:2376 --tlsverify info --format \'{{.Name}}\'", "host1")': _away(
         ".docker/cert.pem", "host2"
@@ -140,8 +123,10 @@ SABOTAGE: dict[str, Sabotage] = {
     'prints("host2", "docker -H tcp://198.51.100.11:2376 --tlsverify ps 2>&1 || true", "certificate")': _away(
         ".docker/ca.pem", "host2"
     ),
-    'not_reaches("client", "host1", port=2375)': _listener(2375, "host1"),
-    'not_reaches("host2", "host1", port=2376)': Sabotage(_shut(2376).undo, _shut(2376).do),
+    'not_reaches("client", "host1", port=2375)': served("2375", "host1"),
+    'not_reaches("host2", "host1", port=2376)': Sabotage(
+        "iptables -D INPUT -p tcp --dport 2376 -j REJECT", "iptables -I INPUT -p tcp --dport 2376 -j REJECT"
+    ),
     'prints("host2", "docker --context far-away info --format \'{{.Name}}\'", "host1")': _away(
         ".ssh/known_hosts", "host2"
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sabotage import MUTE_ENGINE, STRAY, Sabotage, stopped, unplugged
+from sabotage import LET_THROUGH, MUTE_ENGINE, STRAY, Sabotage, file_made, served, stopped, unplugged
 
 __all__ = ["CHAPTER", "SABOTAGE", "SELDOM"]
 
@@ -14,20 +14,12 @@ _SERVE = "mysql httpd -f -p 80 -h /www"
 _FRIEND = 'rule("host1", "filter", "DOCKER", target="ACCEPT", contains=(address_of("friend"), '
 
 
-def _file(container: str, name: str, filtered: str) -> Sabotage:
-    """A file in /etc holds what a command leaves of it; the engine mounts it there, so nothing can be renamed to it."""
-    return Sabotage(
-        f"docker exec {container} sh -c 'cp /etc/{name} /tmp/{name}; {filtered} /tmp/{name} > /etc/{name}'",
-        f"docker exec {container} sh -c 'cat /tmp/{name} > /etc/{name}'",
-    )
-
-
 def _no_line(container: str, name: str) -> Sabotage:
-    return _file(container, "hosts", f"grep -vw {name}")
+    return file_made(container, "/etc/hosts", f"grep -vw {name} /tmp/kept")
 
 
 def _no_names(container: str) -> Sabotage:
-    return _file(container, "resolv.conf", "grep -v nameserver")
+    return file_made(container, "/etc/resolv.conf", "grep -v nameserver /tmp/kept")
 
 
 def _line(container: str, name: str, address: str = "192.0.2.1") -> Sabotage:
@@ -55,7 +47,6 @@ _DB_STOPPED = Sabotage(
     "docker start mysql01\n"
     "until docker exec mysql01 mysql -uroot -ps3cret -e 'select 1' >/dev/null 2>&1; do sleep 0.2; done",
 )
-_LET_THROUGH = Sabotage("iptables -I DOCKER-USER -j ACCEPT", "iptables -D DOCKER-USER -j ACCEPT")
 _NO_RULE = Sabotage(
     "iptables -S DOCKER | grep -- '--dport 80' > /tmp/rule\niptables $(sed 's/^-A/-D/' /tmp/rule)",
     "iptables $(cat /tmp/rule)",
@@ -65,9 +56,7 @@ SABOTAGE: dict[str, Sabotage] = {
     'not_prints("plain", "cat /etc/hosts", "mysql01")': _line("plain", "mysql01"),
     'reaches("plain", address_of("mysql01"), port=3306)': unplugged("plain"),
     'prints("client", "curl -s http://host1:8080/cgi-bin/page", "answers")': _gone("page"),
-    'not_reaches("client", "host1", port=3306)': Sabotage(
-        "busybox httpd -p 3306 -h /etc/docker", "kill $(ss -Htlnp 'sport = :3306' | sed 's/.*pid=\\([0-9]*\\).*/\\1/')"
-    ),
+    'not_reaches("client", "host1", port=3306)': served("3306"),
     'prints("web", "grep -w db /etc/hosts", address_of("mysql01"))': _no_line("web", "db"),
     'not_prints("plain", "cat /etc/hosts", address_of("mysql01"))': _line("plain", "db", _ADDRESS),
     'not_prints("mysql01", "cat /etc/hosts", "web")': _line("mysql01", "web"),
@@ -95,10 +84,10 @@ SABOTAGE: dict[str, Sabotage] = {
     'prints("host1", "docker inspect --format \'{{.HostConfig.Links}}\' web", "/mysql01:/web/db")': MUTE_ENGINE,
     f'{_FRIEND}address_of("site"), "--dport 80"))': _NO_RULE,
     'reaches("friend", "pages", port=80)': _no_line("friend", "pages"),
-    'not_reaches("other", address_of("site"))': _LET_THROUGH,
+    'not_reaches("other", address_of("site"))': LET_THROUGH,
     'prints("friend", "grep -w pages /etc/hosts", address_of("site"))': _no_line("friend", "pages"),
     f'{_FRIEND}address_of("thief"), "--dport 80"))': _NO_RULE,
-    'not_reaches("friend", "pages", port=80)': _LET_THROUGH,
+    'not_reaches("friend", "pages", port=80)': LET_THROUGH,
     'not_prints("web", "cat /etc/hosts", "mysql01")': _line("web", "mysql01"),
     'not_prints("web", "env", "DB_")': Sabotage(
         f"docker rm -f web\n{_RUN_WEB} -e DB_PORT=x {_SERVE}", f"docker rm -f web\n{_RUN_WEB} {_SERVE}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sabotage import MUTE_ENGINE, STRAY, Sabotage, disconnected, stopped, unplugged
+from sabotage import MUTE_ENGINE, STRAY, Sabotage, disconnected, served, stopped, unplugged
 
 __all__ = ["CHAPTER", "SABOTAGE", "SELDOM"]
 
@@ -24,7 +24,6 @@ _WEB_STOPPED = Sabotage("docker stop -t 0 web", "docker start web\ndocker restar
 _LEFT_BEHIND = Sabotage("docker restart -t 0 web", "docker restart -t 0 side")
 _CAUGHT_UP = Sabotage("docker restart -t 0 side", "docker restart -t 0 web")
 _NO_CARRIER = Sabotage("ip link set to-lone down", "ip link set to-lone up")
-_ON_80 = "kill $(ss -Htlnp 'sport = :80' | sed 's/.*pid=\\([0-9]*\\).*/\\1/')"
 
 SABOTAGE: dict[str, Sabotage] = {
     'on_network("web", "bridge")': disconnected("web"),
@@ -34,7 +33,7 @@ SABOTAGE: dict[str, Sabotage] = {
     'reaches("host1", address_of("web", "eth0"), port=80)': Sabotage(
         "iptables -I OUTPUT -p tcp --dport 80 -j REJECT", "iptables -D OUTPUT -p tcp --dport 80 -j REJECT"
     ),
-    'not_reaches("client", "host1", port=80)': Sabotage("busybox httpd -p 80 -h /etc/docker", _ON_80),
+    'not_reaches("client", "host1", port=80)': served("80"),
     'no_route("client", subnet_of("bridge"))': Sabotage(
         "ip route add 172.17.0.0/16 via 198.51.100.11", "ip route delete 172.17.0.0/16", "client"
     ),

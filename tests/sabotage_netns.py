@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sabotage import Sabotage
+from sabotage import Sabotage, served
 
 __all__ = ["CHAPTER", "SABOTAGE", "SELDOM"]
 
@@ -50,7 +50,6 @@ _BOTH_UP = Sabotage(
 _STOPPED = Sabotage("docker stop -t 0 web", "docker start web")
 _KEY = "$(docker inspect -f '{{.NetworkSettings.SandboxKey}}' web)"
 _WAY_OUT = Sabotage("ip -n red route add default via 192.168.253.3", "ip -n red route delete default via 192.168.253.3")
-_ON_80 = "kill $(ss -Htlnp 'sport = :80' | sed 's/.*pid=\\([0-9]*\\).*/\\1/')"
 _ADDRESSLESS = Sabotage(
     "ip -n web -4 -oneline address show eth0 | awk '{print $4}' > /tmp/address\n"
     "ip -n web route show default > /tmp/route\nip -n web address flush dev eth0",
@@ -74,13 +73,11 @@ SABOTAGE: dict[str, Sabotage] = {
     ),
     'has_address("red", "lo", "127.0.0.1/8")': _bare("red", "lo", "127.0.0.1/8", "host"),
     'prints("host1", "ip netns exec red ping -c 1 -W 1 127.0.0.1", " 0% packet loss")': _down("red", "lo"),
-    'prints("host1", "ss -Htln \'sport = :80\'", ":80")': Sabotage(_ON_80, "busybox httpd -p 80 -h /etc/docker"),
+    'prints("host1", "ss -Htln \'sport = :80\'", ":80")': Sabotage(served("80").undo, served("80").do),
     'prints("host1", "ip netns exec red ss -Htln \'sport = :80\'", ":80")': Sabotage(
         "kill $(ip netns pids red)", "ip netns exec red busybox httpd -p 80 -h /etc/docker"
     ),
-    'not_prints("host1", "ip netns exec red ss -Htln; ss -Htln \'sport = :80\'", ":80")': Sabotage(
-        "busybox httpd -p 80 -h /etc/docker", _ON_80
-    ),
+    'not_prints("host1", "ip netns exec red ss -Htln; ss -Htln \'sport = :80\'", ":80")': served("80"),
     'link_exists("host1", "docker0", kind="bridge")': _renamed("", "docker0"),
     'no_link("red", "docker0")': _added("red", "docker0"),
     'link_exists("red", "tun0")': Sabotage(

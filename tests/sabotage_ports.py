@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sabotage import MUTE_ENGINE, Sabotage, stopped
+from sabotage import MUTE_ENGINE, Sabotage, refused, served, stopped
 
 __all__ = ["CHAPTER", "SABOTAGE", "SELDOM"]
 
@@ -22,21 +22,6 @@ def _without(table: str, chain: str, words: str) -> Sabotage:
     )
 
 
-def _refused(chain: str, port: int, *, protocol: str = "tcp") -> Sabotage:
-    """A rule refuses what is for that port; in DOCKER-USER that is the container's."""
-    rule = f"{chain} -p {protocol} --dport {port} -j REJECT"
-    return Sabotage(f"iptables -I {rule}", f"iptables -D {rule}")
-
-
-def _served(place: str) -> Sabotage:
-    """A program of the host's own listens at that port, or address and port."""
-    expression = f"src {place}" if ":" in place else f"sport = :{place}"
-    return Sabotage(
-        f"busybox httpd -p {place} -h /etc/docker",
-        f"kill $(ss -Htlnp '{expression}' | sed 's/.*pid=\\([0-9]*\\).*/\\1/')",
-    )
-
-
 def _made_with_a_port(name: str, usually: str) -> Sabotage:
     run, command = f"docker rm -f {name}\ndocker run -d --name {name}", "busybox httpd -f -p 80 -h /etc"
     return Sabotage(f"{run} -p 8099:80 {command}", f"{run} {usually} {command}")
@@ -51,7 +36,7 @@ def _counted(table: str) -> Sabotage:
     )
 
 
-_ON_9000 = _served("9000")
+_ON_9000 = served("9000")
 
 SABOTAGE: dict[str, Sabotage] = {
     'not_published("quiet")': _made_with_a_port("quiet", ""),
@@ -62,7 +47,7 @@ SABOTAGE: dict[str, Sabotage] = {
         "iptables -t nat -A DOCKER -p tcp --dport 1 -j DNAT --to-destination 192.0.2.1:1",
         "iptables -t nat -D DOCKER -p tcp --dport 1 -j DNAT --to-destination 192.0.2.1:1",
     ),
-    'not_listens("host1", 80)': _served("80"),
+    'not_listens("host1", 80)': served("80"),
     'published("shop", 8080)': stopped("shop"),
     f'{_DNAT_OF_SHOP}("--dport " + host_port_of("shop", 8080), address_of("shop") + ":8080"))': _without(
         "nat", "DOCKER", ":8080$"
@@ -71,7 +56,7 @@ SABOTAGE: dict[str, Sabotage] = {
     'listens("host1", host_port_of("shop", 8080), program="docker-proxy")': stopped("shop"),
     f'{_DNAT_OF_SHOP}"--dport " + host_port_of("shop", 8080), packets=1)': _counted("nat"),
     f'{_ACCEPT_OF_SHOP}"--dport 8080"), packets=1)': _counted("filter"),
-    'prints("client", "curl -s http://host1:" + host_port_of("shop", 8080) + "/", "asked by 198.51.100.100")': _refused(
+    'prints("client", "curl -s http://host1:" + host_port_of("shop", 8080) + "/", "asked by 198.51.100.100")': refused(
         "DOCKER-USER", 8080
     ),
     'prints("host1", "docker inspect --format \'{{json .NetworkSettings.Ports}}\' store", '
@@ -82,28 +67,28 @@ SABOTAGE: dict[str, Sabotage] = {
         _without("nat", "POSTROUTING", "! -o docker0 -j MASQUERADE")
     ),
     'prints("client", "printf \'PING\\\\r\\\\nQUIT\\\\r\\\\n\' | busybox nc host1 " + '
-    'host_port_of("store", 6379), "PONG")': _refused("DOCKER-USER", 6379),
+    'host_port_of("store", 6379), "PONG")': refused("DOCKER-USER", 6379),
     'prints("host1", "docker run --rm -p 3306:3306 busybox true 2>&1 || true", "already allocated")': MUTE_ENGINE,
     'prints("host1", "docker run --rm -p 9000:80 busybox true 2>&1 || true", "address already in use")': Sabotage(
         _ON_9000.undo, _ON_9000.do
     ),
     'prints("host1", "docker run --rm mysql mysql -h 198.51.100.11 -uroot -p123456 -e \'select 6 * 7\'", "42")': (
-        _refused("OUTPUT", 3306)
+        refused("OUTPUT", 3306)
     ),
     'bound("inner", 80, "127.0.0.1", 8082)': stopped("inner"),
     'bound("lan", 80, "198.51.100.11")': stopped("lan"),
     'published("names", 53, 5353, "udp")': stopped("names"),
     'published("many", 7001, 7001)': stopped("many"),
     'reaches("host1", "127.0.0.1", port=8082)': stopped("inner"),
-    'not_reaches("client", "host1", port=8082)': _served("198.51.100.11:8082"),
-    'reaches("client", "host1", port=host_port_of("lan", 80))': _refused("DOCKER-USER", 80),
+    'not_reaches("client", "host1", port=8082)': served("198.51.100.11:8082"),
+    'reaches("client", "host1", port=host_port_of("lan", 80))': refused("DOCKER-USER", 80),
     'not_reaches("host1", "127.0.0.1", port=host_port_of("lan", 80))': Sabotage(
         "busybox httpd -p 127.0.0.1:$(docker port lan 80 | sed 's/.*://') -h /etc/docker",
         "kill $(ss -Htlnp \"src 127.0.0.1:$(docker port lan 80 | sed 's/.*://')\" | sed 's/.*pid=\\([0-9]*\\).*/\\1/')",
     ),
     'prints("client", "busybox nslookup -port=5353 printer.example host1", "192.0.2.7")': stopped("names"),
-    'not_reaches("client", "host1", port=5353)': _served("5353"),
-    f'prints("client", "curl -s http://host1:8080/hostname", {_WEB_NAME})': _refused("DOCKER-USER", 80),
+    'not_reaches("client", "host1", port=5353)': served("5353"),
+    f'prints("client", "curl -s http://host1:8080/hostname", {_WEB_NAME})': refused("DOCKER-USER", 80),
     'prints("host1", "curl -s --max-time 1 http://127.0.0.1:8080/hostname || echo no answer", "no answer")': Sabotage(
         "kill -CONT $(pidof docker-proxy)", "kill -STOP $(pidof docker-proxy)"
     ),
@@ -111,8 +96,8 @@ SABOTAGE: dict[str, Sabotage] = {
         "nat", "OUTPUT", "-j DOCKER"
     ),
     'prints("host1", "curl -s http://127.0.0.1:" + host_port_of("shop", 8080) + "/", '
-    '"asked by " + address_of("host1", "docker0"))': _refused("OUTPUT", 8080),
-    'not_listens("host1", 8080)': _served("8080"),
+    '"asked by " + address_of("host1", "docker0"))': refused("OUTPUT", 8080),
+    'not_listens("host1", 8080)': served("8080"),
     'no_rule("host1", "nat", "DOCKER", contains="--dport 8080")': Sabotage(
         "iptables -t nat -A DOCKER -p tcp --dport 8080 -j RETURN",
         "iptables -t nat -D DOCKER -p tcp --dport 8080 -j RETURN",
@@ -121,16 +106,16 @@ SABOTAGE: dict[str, Sabotage] = {
     'prints("host1", "docker port any | diff -q - /tmp/any-was || echo moved", "moved")': Sabotage(
         "docker port any > /tmp/any-was", "echo > /tmp/any-was"
     ),
-    'reaches("client", "host1", port=8080)': _refused("DOCKER-USER", 80),
+    'reaches("client", "host1", port=8080)': refused("DOCKER-USER", 80),
     'not_reaches("client", "host1", port=8080)': Sabotage(
         "iptables -I DOCKER-USER -j RETURN", "iptables -D DOCKER-USER -j RETURN"
     ),
     'not_published("plain")': _made_with_a_port("plain", "--expose 80"),
-    'reaches("host1", address_of("quiet"), port=80)': _refused("OUTPUT", 80),
+    'reaches("host1", address_of("quiet"), port=80)': refused("OUTPUT", 80),
     'not_reaches("guest", address_of("web"), port=80)': Sabotage(
         "iptables-save > /tmp/rules\niptables -t raw -F\niptables -I FORWARD -j ACCEPT", "iptables-restore /tmp/rules"
     ),
-    'reaches("guest", "198.51.100.11", port=8080)': _refused("INPUT", 8080),
+    'reaches("guest", "198.51.100.11", port=8080)': refused("INPUT", 8080),
     'prints("host1", "awk \'$1 <= " + host_port_of("any", 80) + " && $2 >= " + host_port_of("any", 80) + '
     '" {print \\"in the range\\"}\' /proc/sys/net/ipv4/ip_local_port_range", "in the range")': Sabotage(
         "cat /proc/sys/net/ipv4/ip_local_port_range > /tmp/range\nsysctl -w net.ipv4.ip_local_port_range='50000 50009'",
