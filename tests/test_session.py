@@ -189,9 +189,9 @@ def test_a_machine_that_its_learner_ended_is_told(fresh_lab: Lab) -> None:
 )
 def test_a_command_over_its_time_is_ended(place: Host, script: str) -> None:
     start = time.monotonic()
-    with pytest.raises(CommandTimeout, match=r"still running after 0.3 s and was ended") as caught:
-        place.run(f"echo before\n{script}\necho after", timeout=0.3, check=False)
-    assert time.monotonic() - start < 5
+    with pytest.raises(CommandTimeout, match=r"still running after 1 s and was ended") as caught:
+        place.run(f"echo before\n{script}\necho after", timeout=1, check=False)
+    assert time.monotonic() - start < 6
     assert caught.value.result.stdout.startswith("before\n")
     assert "after" not in caught.value.result.stdout
     assert caught.value.result.steps[-1].status is None
