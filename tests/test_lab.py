@@ -491,3 +491,24 @@ def test_what_is_ignored_where_a_lab_is_opened_is_not_in_it():
     finally:
         signal.signal(signal.SIGHUP, before)
     assert not int(ignored, 16) & 1 << signal.SIGHUP - 1
+
+
+def test_what_was_seen_a_moment_ago_is_taken_until_something_is_asked_of_the_lab(lab: Lab, monkeypatch) -> None:
+    monkeypatch.setattr("dnetkit.lab._RECENT", 60.0)
+    seen = lab.snapshot()
+    assert lab.recent() is seen
+    lab.log("host1")
+    assert lab.recent() is seen
+    for touch in (
+        lambda: lab.host.run("true"),
+        lambda: lab.host.run("false", check=False),
+        lab.host.docker.ping,
+        lab.host.docker.ping,  # on the connection that is there
+    ):
+        touch()
+        again = lab.recent()
+        assert again is not seen
+        seen = again
+    assert lab.recent() is seen
+    monkeypatch.setattr("dnetkit.lab._RECENT", 0.0)
+    assert lab.recent() is not seen
