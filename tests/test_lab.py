@@ -473,6 +473,17 @@ def test_a_full_disk_fails_the_command_and_not_the_lab() -> None:
 
 
 @pytest.mark.live
+@pytest.mark.sandbox("root")  # without root there is no cgroup to set a limit in
+def test_a_container_that_wants_more_memory_than_it_may_have_hurts_nobody_else(lab: Lab) -> None:
+    lab.host.run("docker run -d --name neighbour busybox sleep 1000")
+    eaten = lab.host.run("docker run --name eater --memory 24m --memory-swap 24m busybox tail /dev/zero", check=False)
+    assert eaten.status == 137
+    assert lab.host.run("docker inspect --format '{{.State.OOMKilled}}' eater").stdout == "true\n"
+    assert {c.name: c.state for c in lab.snapshot().containers} == {"neighbour": "running", "eater": "exited"}
+    lab.host.run("docker rm -f eater neighbour")
+
+
+@pytest.mark.live
 def test_a_disk_too_small_for_the_images_is_told_before_anything_runs() -> None:
     lab = Lab(disk="16k")
     with pytest.raises(SandboxError, match="No space left on device") as caught:
