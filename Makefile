@@ -1,6 +1,6 @@
 # `make` alone lists what there is to make.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test check bench lock clean
+.PHONY: help setup lab run test kill-rounds check bench lock clean
 
 PYTHON := .venv/bin/python
 

@@ -5,6 +5,7 @@ A round's choices follow from its number alone. `make test` runs some of the rou
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -104,7 +105,8 @@ def _round(owner: Start, choice: random.Random, length: float) -> str:
         done = f"{moment:5.2f} s: {victim} is cut off"
     else:
         for pid in there[victim]:
-            _signal(pid, how)
+            with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+                os.kill(pid, how)
     if how == signal.SIGSTOP:
         time.sleep(choice.uniform(0.0, 0.5))
         process.kill()
@@ -114,10 +116,3 @@ def _round(owner: Start, choice: random.Random, length: float) -> str:
         assert "dnetkit.errors." in said, f"{done}: {said}"
         return f"{done}; {last[:100]}"
     return f"{done}; it ended with {process.returncode}"
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:  # it ended meanwhile
-        pass
