@@ -131,7 +131,7 @@ def set_read_only(path: str, on: bool = True, *, recursive: bool = True) -> None
 
 
 def wake_with_parent() -> None:
-    """Have the kernel send SIGCONT when the thread that started this process ends: one that was stopped then goes on."""
+    """Have the kernel send SIGCONT when the thread that started this process ends: what was stopped then goes on."""
     _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0), "prctl")
 
 
