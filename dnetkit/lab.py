@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from dnetkit import engines, images, sandbox, stores
+from dnetkit import engines, sandbox
 from dnetkit.agent.mounts import BASE
 from dnetkit.door import Door
 from dnetkit.errors import LabError, SandboxError, UnknownMachine, UsageError
@@ -115,6 +115,8 @@ class Lab:
         engine = engines.find_engine(self._engine) if self._engine is not None else None
         bind: dict[str, str] = {}
         if engine is not None:
+            from dnetkit import images, stores  # noqa: PLC0415 - half of all that is imported; not every lab has images
+
             found = stores.prepare(self._images, engine, self.sandbox, partial(self._bare, engine), self._progress)
             bind = {f"image{number}": str(path) for number, path in enumerate(found)}
             self.stand_ins = images.stand_ins(self._images)
