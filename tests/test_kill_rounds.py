@@ -28,11 +28,14 @@ import os, signal
 lab = Lab(client=False)
 
 def end_of(pipe):
+    if pipe.closed:
+        return
     ours = os.readlink(f"/proc/self/fd/{pipe.fileno()}")
+    null = os.open(os.devnull, os.O_RDWR)
     for one in os.listdir("/proc/self/fd"):
         try:
             if os.readlink(f"/proc/self/fd/{one}") == ours:
-                os.close(int(one))
+                os.dup2(null, int(one))
         except OSError:
             pass
 
