@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from dnetkit import docker_claims, facts, socket_claims  # noqa: F401 - importing them puts their claims into CLAIMS
+from dnetkit import docker_claims, facts, netfilter_claims, socket_claims  # noqa: F401 - importing them fills CLAIMS
 from dnetkit.claims import CLAIMS, CheckResult
 from dnetkit.errors import CheckFailed, UnknownMachine, UsageError
 from dnetkit.failures import did_you_mean
