@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -342,16 +344,16 @@ def test_labs_at_the_same_time_never_see_each_other(two: Lab, fresh_lab: Lab) ->
 
 
 @pytest.mark.live
-def test_five_labs_open_at_once() -> None:
-    labs = [Lab(client=False) for _ in range(5)]
-    threads = [threading.Thread(target=lab.open) for lab in labs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert all(lab.host.run("docker run --rm busybox true").ok for lab in labs)
-    for lab in labs:
-        lab.close()
+def test_fifty_labs_side_by_side() -> None:
+    labs = [Lab(client=False) for _ in range(50)]
+    with ThreadPoolExecutor(10) as pool, contextlib.ExitStack() as stack:
+        stack.callback(lambda: list(pool.map(Lab.close, labs)))
+        list(pool.map(Lab.open, labs))
+        list(pool.map(lambda lab: lab.host.run(f"docker network create net-{lab.id}"), labs))
+        for lab in labs:
+            names = {network.name for network in lab.snapshot().networks}
+            assert names == {"bridge", "host", "none", f"net-{lab.id}"}
+        assert labs[-1].host.run("docker run --rm busybox echo well").stdout == "well\n"
 
 
 @pytest.mark.live
