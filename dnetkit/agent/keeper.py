@@ -59,7 +59,6 @@ def remove_cgroups(name: str, deadline: float = 5.0) -> list[Path]:
 def main(arguments: list[str]) -> int:
     """Keep one lab, described by the JSON in the first argument; returns the lab's exit status."""
     os.umask(0o022)  # a lab is the same whatever its owner's umask is
-    kernel.wake_with_parent()
     try:
         return _keep(json.loads(arguments[0]))
     except OSError as error:

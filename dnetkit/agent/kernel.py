@@ -130,11 +130,6 @@ def set_read_only(path: str, on: bool = True, *, recursive: bool = True) -> None
     )
 
 
-def wake_with_parent() -> None:
-    """Have the kernel send SIGCONT when the thread that started this process ends: what was stopped then goes on."""
-    _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0), "prctl")
-
-
 def die_with_parent() -> None:
     """Have the kernel kill this process when the thread that made it ends; setting user ids afterwards undoes it."""
     _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
