@@ -16,6 +16,7 @@ from dnetkit.claims import CLAIMS, CheckResult
 from dnetkit.errors import CheckFailed, UnknownMachine, UsageError
 from dnetkit.failures import did_you_mean
 from dnetkit.model import Snapshot
+from dnetkit.options import patient
 from dnetkit.trials import TRIALS, LabLike, answer, not_answer
 
 __all__ = ["CheckResult", "evaluate", "names", "settled"]
@@ -103,7 +104,7 @@ def settled(attempt: Callable[[], Judged], seconds: float) -> Judged:
 
     The kernel tells of some states a moment late: a link's operational state by up to a second.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + patient(seconds)
     while True:
         judged = attempt()
         if judged or time.monotonic() >= deadline:

@@ -20,12 +20,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from dnetkit.agent.kernel import die_with_parent
 from dnetkit.errors import DnetkitError, SandboxError
-from kernel import Kernel, find_kernel
+from uml.kernel import Kernel, find_kernel
 
-__all__ = ["Guest", "boot", "command_line", "main", "script"]
+__all__ = ["NO_ANSWER", "Guest", "boot", "command_line", "main", "read", "script"]
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
@@ -38,7 +39,8 @@ class Guest:
     """What to run, where, and with how much.
 
     tree: the checkout that it runs in. results: the one folder that it writes. memory: as the kernel takes it.
-    timeout: seconds until it is ended. nice: how much it stands back.
+    timeout: seconds until it is ended. patience: how many times longer than elsewhere a lab's commands may take in it.
+    nice: how much it stands back.
     """
 
     command: tuple[str, ...]
@@ -46,12 +48,13 @@ class Guest:
     results: Path
     memory: str = "1500M"
     timeout: float = 3600.0
+    patience: float = 10.0
     nice: int = 0
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Parse, boot, run; the exit status is that of the job."""
-    guest = _guest(sys.argv[1:] if words is None else words)
+    guest = read(sys.argv[1:] if words is None else words)
     try:
         return boot(find_kernel(_say), guest)
     except DnetkitError as error:
@@ -59,29 +62,39 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _guest(words: Sequence[str]) -> Guest:
+def read(words: Sequence[str]) -> Guest:
     parser = argparse.ArgumentParser(
         prog="tests/uml/run",
-        usage="tests/uml/run [OPTION ...] CHAPTER ...\n       tests/uml/run [OPTION ...] -- COMMAND [ARGUMENT ...]",
+        usage="tests/uml/run [OPTION ...] [CHAPTER ...]\n       tests/uml/run [OPTION ...] -- COMMAND [ARGUMENT ...]",
         description="Run chapters, or a command, in a guest with a kernel of its own.",
     )
-    parser.add_argument("chapters", metavar="CHAPTER", nargs="*", help="as `dnetkit run` takes them")
+    parser.add_argument(
+        "chapters", metavar="CHAPTER", nargs="*", help="as `dnetkit run` takes them (default: those that need it)"
+    )
     parser.add_argument("--tree", type=Path, default=PROJECT, help="the checkout to run in (default: this one)")
     parser.add_argument("--output", type=Path, help="the one folder that the guest writes (default: TREE/build/uml)")
     parser.add_argument("--memory", default=Guest.memory, help="the guest's (default: %(default)s)")
     parser.add_argument(
         "--timeout", type=float, default=Guest.timeout, help="seconds until it is ended (default: %(default)s)"
     )
-    parser.add_argument("--nice", type=int, default=10, help="how much it stands back (default: %(default)s)")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=Guest.patience,
+        help="how many times longer commands and checks may take in it (default: %(default)s)",
+    )
+    parser.add_argument("--nice", type=int, default=Guest.nice, help="how much it stands back (default: %(default)s)")
     at = words.index("--") if "--" in words else len(words)
     asked, command = parser.parse_args(words[:at]), tuple(words[at + 1 :])
-    if bool(asked.chapters) == bool(command):
-        parser.error("say which chapters, or after -- which command")
+    if asked.chapters and command:
+        parser.error("either chapters or, after --, a command")
+    if at < len(words) and not command:
+        parser.error("after -- stands a command")
     tree = asked.tree.resolve()
     results = (asked.output or tree / "build" / "uml").resolve()
     if not command:
         command = (str(tree / ".venv/bin/python"), str(HERE / "inside.py"), str(results), *asked.chapters)
-    return Guest(command, tree, results, asked.memory, asked.timeout, asked.nice)
+    return Guest(command, tree, results, asked.memory, asked.timeout, asked.patience, asked.nice)
 
 
 def _say(text: str) -> None:
@@ -115,6 +128,7 @@ def script(guest: Guest) -> str:
     """What the guest's shell runs: the command, in its folder, with the environment that it needs and no other."""
     environment = {name: value for name, value in os.environ.items() if name.startswith("DNETKIT_")}
     environment |= {
+        "DNETKIT_PATIENCE": f"{guest.patience:g}",
         "HOME": str(Path.home()),
         "LANG": "C.UTF-8",
         "TERM": "dumb",
@@ -172,13 +186,15 @@ def _run(kernel: Kernel, guest: Guest, scratch: Path) -> bool:
             preexec_fn=prepare,  # noqa: PLW1509 - this program has one thread
         )
         os.close(writer)
+        in_time = False
         try:
-            return _show(console, time.monotonic() + guest.timeout)
+            in_time = _show(console, time.monotonic() + guest.timeout)
         finally:
-            _end(process)
+            _end(process, grace=10.0 if in_time else 0.0)
+    return in_time
 
 
-def _show(console: Iterator[bytes], deadline: float) -> bool:
+def _show(console: IO[bytes], deadline: float) -> bool:
     """Print what comes until there is no more; False when the deadline passes before."""
     while (left := deadline - time.monotonic()) > 0:
         if select.select([console], [], [], left)[0]:
@@ -190,15 +206,20 @@ def _show(console: Iterator[bytes], deadline: float) -> bool:
     return False
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the kernel and the processes of its own that it runs the guest's in: they are one process group."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(0 if process.poll() is None else None)
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(5)
+def _end(process: subprocess.Popen[bytes], grace: float) -> None:
+    """End the kernel and the processes of its own that it runs the guest's in: they are one process group.
+
+    It is waited for last: until then its number is its own, and that of its group.
+    """
+    ended = os.pidfd_open(process.pid)
+    try:
+        for wait, number in ((grace, signal.SIGTERM), (5.0, signal.SIGKILL)):
+            select.select([ended], [], [], wait)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+    finally:
+        os.close(ended)
+        process.wait()
 
 
 if __name__ == "__main__":

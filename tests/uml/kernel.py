@@ -40,7 +40,7 @@ class Kernel:
 def find_kernel(progress: Callable[[str], object] = print) -> Kernel:
     """The kernel in the cache, unpacked now if it is not there; raises SandboxError where it is not to be had."""
     place = cache_directory() / "uml"
-    if kept := sorted(found for tree in place.glob("[0-9]*") if (found := _whole(tree))):
+    if kept := [found for tree in sorted(place.glob("[0-9]*")) if (found := _whole(tree))]:
         return kept[-1]
     for tool in ("apt-get", "dpkg-deb"):
         if programs.find(tool) is None:
@@ -62,7 +62,9 @@ def find_kernel(progress: Callable[[str], object] = print) -> Kernel:
         got = apt.run("apt-get", "-qq", "download", PACKAGE, cwd=scratch, timeout=1200)
         package = next(scratch.glob("*.deb"), None)
         if not got.ok or package is None:
-            raise SandboxError(f"{PACKAGE} could not be downloaded: {got.reason}", "Is there a network? Then try again.")
+            raise SandboxError(
+                f"{PACKAGE} could not be downloaded: {got.reason}", "Is there a network? Then try again."
+            )
         tree = scratch / "tree"
         unpacked = programs.run(["dpkg-deb", "--extract", package, tree], timeout=300)
         if not unpacked.ok or _whole(tree) is None:
