@@ -94,10 +94,10 @@ def test_without_apt_it_says_what_it_is(cache: Path, monkeypatch: pytest.MonkeyP
 
 
 def made(tmp_path: Path, script: str) -> kernel.Kernel:
-    """A 'kernel' that is a shell script; in it $console is the descriptor to write to, $results the folder."""
+    """A 'kernel' that is a shell script; in it $results is the folder, and 4 the descriptor of its console."""
     program = tmp_path / "linux"
-    head = 'for word in "$@"; do case $word in con0=*) console=${word##*:};; results=*) results=${word#*=};; esac; done'
-    program.write_text(f"#!/bin/bash\n{head}\n{script}\n", encoding="utf-8")
+    head = 'for word in "$@"; do case $word in results=*) results=${word#*=};; esac; done'
+    program.write_text(f"#!/bin/sh\n{head}\n{script}\n", encoding="utf-8")
     program.chmod(0o755)
     return kernel.Kernel(program, tmp_path / "modules/6.1.0", "1")
 
@@ -111,7 +111,7 @@ def booted(tmp_path: Path, script: str, **options: Any) -> int:
 def test_what_the_job_prints_and_how_it_ends_come_out(
     tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    script = "printf 'one\\r\\ntwo\\r\\n' >&$console; echo boot messages; echo 3 >$results/status"
+    script = "printf 'one\\r\\ntwo\\r\\n' >&4; echo boot messages; echo 3 >$results/status"
     assert booted(tmp_path, script) == 3
     assert capfdbinary.readouterr().out == b"one\ntwo\n"
     assert (tmp_path / "results/kernel.log").read_text(encoding="utf-8") == "boot messages\n"
@@ -130,9 +130,30 @@ def test_a_guest_over_its_time_is_ended_with_all_its_processes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert booted(tmp_path, f"sleep 600 & echo $! >{tmp_path}/child; wait", timeout=1.0) == guest.NO_ANSWER
-    child = int((tmp_path / "child").read_text())
-    wait_for("its child has ended", lambda: not alive(child))
+    wait_for("its child has ended", lambda: not alive(int((tmp_path / "child").read_text())))
     assert "--timeout" in capsys.readouterr().err
+
+
+def test_a_guest_ends_with_the_one_that_started_it_even_when_that_is_killed(tmp_path: Path) -> None:
+    program = made(
+        tmp_path, f"sleep 600 & echo $! >{tmp_path}/child.new; mv {tmp_path}/child.new {tmp_path}/child; wait"
+    )
+    start = f"""
+import pathlib
+from uml import guest, kernel
+here = pathlib.Path({str(tmp_path)!r})
+guest.boot(kernel.Kernel(here / "linux", here, "1"), guest.Guest(("true",), here, here / "results", memory="16M"))
+"""
+    environment = {**os.environ, "PYTHONPATH": f"{UML.parent}", "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", start], env=environment, stderr=subprocess.DEVNULL) as launcher:
+        try:
+            child = int(
+                wait_for("it has booted", lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text())
+            )
+        finally:
+            launcher.kill()
+    assert program.program.exists()
+    wait_for("its child has ended", lambda: not alive(child))
 
 
 def alive(pid: int) -> bool:
@@ -149,14 +170,14 @@ def test_nothing_is_left_of_the_guests_memory(tmp_path: Path) -> None:
 
 def test_the_machines_root_is_the_guests_read_only(tmp_path: Path) -> None:
     asked = guest.Guest(("true",), tmp_path, tmp_path / "results")
-    words = guest.command_line(made(tmp_path, ""), asked, tmp_path / "scratch", 9)
-    assert {"rootfstype=hostfs", "rootflags=/", "ro", "con0=null,fd:9", f"job={tmp_path}/results/job"} <= {*words}
+    words = guest.command_line(made(tmp_path, ""), asked, tmp_path / "scratch")
+    assert {"rootfstype=hostfs", "rootflags=/", "ro", "con0=null,fd:4", f"job={tmp_path}/results/job"} <= {*words}
     assert "rw" not in words
 
 
 def test_a_path_that_the_kernel_cannot_be_given_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="cannot be given this path"):
-        guest.command_line(made(tmp_path, ""), guest.Guest((), tmp_path, tmp_path / "two words"), tmp_path, 9)
+        guest.command_line(made(tmp_path, ""), guest.Guest((), tmp_path, tmp_path / "two words"), tmp_path)
 
 
 def test_the_job_runs_in_its_folder_with_what_it_needs_and_no_more(

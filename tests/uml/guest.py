@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from dnetkit.agent.kernel import die_with_parent
 from dnetkit.errors import DnetkitError, SandboxError
 from uml.kernel import Kernel, find_kernel
 
@@ -32,6 +31,14 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
 NO_ANSWER = 70
 """The exit status when the guest ended without saying how its job did."""
+
+LEASH = """
+exec 3<&0 </dev/null
+((exec >&2; read -r word <&3; rm -rf "$TMPDIR"; kill -KILL 0) &)
+exec nice -n "$0" "$@" 3<&- 4>&1 >&2
+"""
+"""What starts the kernel. The guest's programs run in processes of their own, which would outlive a kernel that is killed.
+So one more process of that group ends them all as soon as the pipe at its input is closed, whatever closed it."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,8 @@ class Guest:
 def main(words: Sequence[str] | None = None) -> int:
     """Parse, boot, run; the exit status is that of the job."""
     guest = read(sys.argv[1:] if words is None else words)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         return boot(find_kernel(_say), guest)
     except DnetkitError as error:
@@ -140,15 +149,18 @@ def script(guest: Guest) -> str:
     return f"cd {shlex.quote(str(guest.tree))} && exec env -i {pairs} {shlex.join(guest.command)}\n"
 
 
-def command_line(kernel: Kernel, guest: Guest, scratch: Path, console: int) -> list[str]:
-    """The kernel's arguments; raises SandboxError for a path that cannot be given to it."""
+def command_line(kernel: Kernel, guest: Guest, scratch: Path) -> list[str]:
+    """The kernel and its arguments; its console is descriptor 4.
+
+    Raises SandboxError for a path that cannot be given to it.
+    """
     for path in (kernel.modules, guest.results, HERE):
         if any(letter in str(path) for letter in " ,\"'\\"):
             raise SandboxError(f"The kernel cannot be given this path: {path}", "It takes none with blanks or commas.")
     return [
         *(str(kernel.program), f"mem={guest.memory}", "umid=guest", f"uml_dir={scratch}/", "quiet", "loglevel=1"),
         *("root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", f"init={HERE / 'init'}"),
-        *("con=null", f"con0=null,fd:{console}"),
+        *("con=null", "con0=null,fd:4"),
         *(f"job={guest.results / 'job'}", f"results={guest.results}", f"modules={kernel.modules}"),
     ]
 
@@ -168,30 +180,24 @@ def _scratch(memory: str) -> Iterator[Path]:
 
 def _run(kernel: Kernel, guest: Guest, scratch: Path) -> bool:
     """Run the kernel to its end, its console to our standard output; False when its time was over."""
-
-    def prepare() -> None:
-        die_with_parent()
-        os.nice(guest.nice)
-
+    arguments = command_line(kernel, guest, scratch)
     reader, writer = os.pipe()
-    with os.fdopen(reader, "rb", buffering=0) as console, (guest.results / "kernel.log").open("wb") as log:
-        process = subprocess.Popen(
-            command_line(kernel, guest, scratch, writer),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
+    with (
+        (guest.results / "kernel.log").open("wb") as log,
+        subprocess.Popen(
+            ["sh", "-c", LEASH, str(guest.nice), *arguments],
+            stdin=reader,
+            stdout=subprocess.PIPE,
             stderr=log,
             env={**os.environ, "TMPDIR": str(scratch)},
-            pass_fds=(writer,),
             start_new_session=True,
-            preexec_fn=prepare,  # noqa: PLW1509 - this program has one thread
-        )
-        os.close(writer)
-        in_time = False
-        try:
-            in_time = _show(console, time.monotonic() + guest.timeout)
-        finally:
-            _end(process, grace=10.0 if in_time else 0.0)
-    return in_time
+            bufsize=0,
+        ) as process,
+        os.fdopen(writer, "wb"),
+    ):
+        os.close(reader)
+        assert process.stdout is not None
+        return _show(process.stdout, time.monotonic() + guest.timeout)
 
 
 def _show(console: IO[bytes], deadline: float) -> bool:
@@ -204,22 +210,6 @@ def _show(console: IO[bytes], deadline: float) -> bool:
             sys.stdout.buffer.write(data.replace(b"\r\n", b"\n"))
             sys.stdout.buffer.flush()
     return False
-
-
-def _end(process: subprocess.Popen[bytes], grace: float) -> None:
-    """End the kernel and the processes of its own that it runs the guest's in: they are one process group.
-
-    It is waited for last: until then its number is its own, and that of its group.
-    """
-    ended = os.pidfd_open(process.pid)
-    try:
-        for wait, number in ((grace, signal.SIGTERM), (5.0, signal.SIGKILL)):
-            select.select([ended], [], [], wait)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-    finally:
-        os.close(ended)
-        process.wait()
 
 
 if __name__ == "__main__":
