@@ -37,8 +37,8 @@ exec 3<&0 </dev/null
 ((exec >&2; read -r word <&3; rm -rf "$TMPDIR"; kill -KILL 0) &)
 exec nice -n "$0" "$@" 3<&- 4>&1 >&2
 """
-"""What starts the kernel. The guest's programs run in processes of their own, which would outlive a kernel that is killed.
-So one more process of that group ends them all as soon as the pipe at its input is closed, whatever closed it."""
+"""What starts the kernel. The guest's programs run in processes that would outlive a kernel that is killed. So one more
+process of that group ends them all as soon as the pipe at its input is closed, whatever closed it."""
 
 
 @dataclass(frozen=True)
