@@ -1,11 +1,11 @@
 # `make` alone lists what there is to make.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test kill-rounds check bench lock clean
+.PHONY: help setup lab run test test-uml kill-rounds check bench lock clean
 
 PYTHON := .venv/bin/python
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## .venv, what is missing from the system (told first), a Docker Engine in your cache
 	@scripts/setup
@@ -18,6 +18,9 @@ run: setup ## execute all chapters and judge them; ARGS='01-veth -j 2' are its a
 
 test: setup ## all tests; as root also as an ordinary user; ARGS go to pytest
 	scripts/test $(ARGS)
+
+test-uml: setup ## chapters in a guest with a kernel of its own, for what this one lacks; CHAPTERS=11-drivers says which
+	tests/uml/run $(CHAPTERS)
 
 check: setup ## format, lint, types, layers, clean notebooks
 	.venv/bin/ruff format --check .

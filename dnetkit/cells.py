@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from dnetkit.errors import CommandError, CommandTimeout
 from dnetkit.failures import expected_failure, failure
 from dnetkit.model import CommandResult
+from dnetkit.options import patient
 from dnetkit.stage import Slot
 from dnetkit.terminal import Live, Terminal
 
@@ -37,6 +38,7 @@ def perform(where: Machine, script: str, live: bool, timeout: float = 60.0, expe
     Raises CommandError for a line that failed, CommandTimeout, KeyboardInterrupt when the learner stopped it; with
     expect_fail the failing line is the success, and CommandExpectedToFail is raised when there was none.
     """
+    timeout = patient(timeout)
     terminal = Terminal(f"{where.name}#")
     slot = Slot(live)
 

@@ -16,6 +16,7 @@ from dnetkit.claims import CLAIMS, CheckResult
 from dnetkit.errors import CheckFailed, UnknownMachine, UsageError
 from dnetkit.failures import did_you_mean
 from dnetkit.model import Snapshot
+from dnetkit.options import patient
 from dnetkit.trials import TRIALS, LabLike, answer, not_answer
 
 __all__ = ["CheckResult", "evaluate", "names", "settled"]
@@ -105,7 +106,7 @@ def settled(lab: LabLike, attempt: Callable[[Snapshot], Judged], seconds: float)
     anew. The kernel tells of some states a moment late: a link's operational state by up to a second.
     """
     judged = attempt(lab.recent() if seconds > 0 else lab.snapshot())
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + patient(seconds)
     while not judged and time.monotonic() < deadline:
         judged = attempt(lab.snapshot())
     return judged

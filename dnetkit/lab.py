@@ -19,6 +19,7 @@ from dnetkit.door import Door
 from dnetkit.errors import LabError, SandboxError, UnknownMachine, UsageError
 from dnetkit.hosts import Client, ContainerShell, Host
 from dnetkit.model import Snapshot
+from dnetkit.options import patient
 from dnetkit.session import Session
 
 __all__ = ["LAN_PREFIX", "Lab"]
@@ -223,7 +224,7 @@ class Lab:
             "prefix": LAN_PREFIX,
             "sandbox": self.sandbox,
             "engine": engine is not None,
-            "deadline": _DEADLINE,
+            "deadline": patient(_DEADLINE),
             "bin": bins,
             "library_path": libraries,
             "disk": self._disk,

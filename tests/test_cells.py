@@ -53,6 +53,12 @@ def test_a_success_that_was_not_expected_is_an_error(shown):
     assert "--expect-fail" in done.trace
 
 
+def test_a_time_limit_is_longer_on_a_slow_machine(shown, monkeypatch):
+    monkeypatch.setenv("DNETKIT_PATIENCE", "3")
+    done = shown("sleep 9", {"sleep 9": "hang"}, timeout=2)
+    assert "ended after 6 s" in done.plain
+
+
 def test_a_time_limit_ends_it_even_where_a_failure_was_expected(shown):
     done = shown("sleep 9", {"sleep 9": "hang"}, expect_fail=True, timeout=2)
     assert isinstance(done.error, CommandTimeout)
