@@ -11,7 +11,10 @@ from dnetkit.model import CommandResult
 from dnetkit.stage import Slot
 from dnetkit.terminal import Live, Terminal
 
-__all__ = ["Machine", "perform"]
+__all__ = ["Machine", "as_python", "perform"]
+
+_END = "the lines of this cell"
+_PYTHON = f"python3 -u - <<'{_END}'"
 
 
 class Machine(Protocol):
@@ -31,6 +34,14 @@ class Machine(Protocol):
         ...  # a protocol has no body
 
 
+def as_python(lines: str) -> str:
+    """The command that runs these lines as one Python program; `perform` shows no more of it than its first line.
+
+    They begin with line 2, so that an error names the line that a notebook counts, where the magic's is the first.
+    """
+    return f"{_PYTHON}\n\n{lines}\n{_END}"
+
+
 def perform(where: Machine, script: str, live: bool, timeout: float = 60.0, expect_fail: bool = False) -> CommandResult:
     """Run a script and show it as a terminal would.
 
@@ -47,7 +58,8 @@ def perform(where: Machine, script: str, live: bool, timeout: float = 60.0, expe
     with Live(draw) as drawing:
 
         def on_event(kind: str, value: Any) -> None:
-            terminal.event(kind, value)
+            python = kind == "command" and value.startswith(_PYTHON)  # its lines stand in the cell
+            terminal.event(kind, _PYTHON if python else value)
             drawing.changed()
 
         try:

@@ -55,6 +55,13 @@ def test_a_time_limit():
     assert "--timeout" in error.hint
 
 
+def test_of_a_long_traceback_the_end_is_kept():
+    stderr = "Traceback (most recent call last):\n" + "  frame\n" * 30 + "NetlinkError: (17, 'File exists')\n"
+    error = failure(failed("python3", 1, stderr), 60)
+    assert error.message.endswith("NetlinkError: (17, 'File exists')")
+    assert "... 12 lines more" in error.message
+
+
 def test_long_messages_are_cut():
     error = failure(failed("x", 1, "".join(f"line {n}\n" for n in range(1000))), 60)
     assert "line 19" in error.message
