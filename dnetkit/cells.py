@@ -13,8 +13,8 @@ from dnetkit.terminal import Live, Terminal
 
 __all__ = ["Machine", "as_python", "perform"]
 
-_END = "the lines of this cell"
-_PYTHON = f"python3 -u - <<'{_END}'"
+_CELL = "the lines of this cell"
+_PYTHON = "python3 -u - <<'{}'"
 
 
 class Machine(Protocol):
@@ -34,12 +34,13 @@ class Machine(Protocol):
         ...  # a protocol has no body
 
 
-def as_python(lines: str) -> str:
-    """The command that runs these lines as one Python program; `perform` shows no more of it than its first line.
+def as_python(lines: str, end: str = _CELL) -> str:
+    """The command that runs these lines as one Python program.
 
-    They begin with line 2, so that an error names the line that a notebook counts, where the magic's is the first.
+    Unless another end is given they are those of the cell: `perform` does not repeat them, and they begin with line 2,
+    so that an error names the line that a notebook counts, where the magic's is the first.
     """
-    return f"{_PYTHON}\n\n{lines}\n{_END}"
+    return f"{_PYTHON.format(end)}\n\n{lines}\n{end}"
 
 
 def perform(where: Machine, script: str, live: bool, timeout: float = 60.0, expect_fail: bool = False) -> CommandResult:
@@ -58,8 +59,8 @@ def perform(where: Machine, script: str, live: bool, timeout: float = 60.0, expe
     with Live(draw) as drawing:
 
         def on_event(kind: str, value: Any) -> None:
-            python = kind == "command" and value.startswith(_PYTHON)  # its lines stand in the cell
-            terminal.event(kind, _PYTHON if python else value)
+            python = _PYTHON.format(_CELL)
+            terminal.event(kind, python if kind == "command" and value.startswith(python) else value)
             drawing.changed()
 
         try:

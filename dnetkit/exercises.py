@@ -209,7 +209,7 @@ def parts(script: str, machine: str) -> list[tuple[str, str]]:
         python = bool(section[3])
     found.append((where, script[start:], python))
     return [
-        (where, as_python(lines.strip("\n")) if python else lines.strip("\n"))
+        (where, as_python(lines.strip("\n"), "END") if python else lines.strip("\n"))
         for where, lines, python in found
         if not is_untouched(lines)
     ]

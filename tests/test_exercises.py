@@ -144,7 +144,7 @@ def test_a_script_moves_from_machine_to_machine():
 
 def test_a_part_of_a_script_can_be_python():
     found = exercises.parts("%%client --python\nprint(1)\n%%host\nls\n%%host host2 --python\n# nothing", "host1")
-    assert found == [("client", as_python("print(1)")), ("host1", "ls")]
+    assert found == [("client", as_python("print(1)", "END")), ("host1", "ls")]
     assert exercises.is_untouched("%%client --python\n# your lines")
     assert not exercises.is_untouched("%%client --pyhton\n")
 
