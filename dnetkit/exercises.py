@@ -30,6 +30,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from dnetkit.cells import as_python
 from dnetkit.checks import CheckResult, evaluate, settled
 from dnetkit.errors import ExerciseError
 from dnetkit.failures import did_you_mean
@@ -58,7 +59,7 @@ __all__ = [
     "prove",
 ]
 
-_SECTION = re.compile(r"^%%(host|client|container)\b[ \t]*(\S*)[ \t]*$", re.MULTILINE)
+_SECTION = re.compile(r"^%%(host|client|container)\b(?:[ \t]+(?!--)(\S+))?([ \t]+--python)?[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -196,15 +197,23 @@ def is_untouched(body: str) -> bool:
 
 
 def parts(script: str, machine: str) -> list[tuple[str, str]]:
-    """Cut a script into (machine, lines): a line such as `%%container web` moves to another machine."""
-    found: list[tuple[str, str]] = []
-    start, where = 0, machine
+    """Cut a script into (machine, lines): a line such as `%%container web` moves to another machine.
+
+    What follows `%%host --python` is a Python program; it comes as the command that runs it.
+    """
+    found: list[tuple[str, str, bool]] = []
+    start, where, python = 0, machine, False
     for section in _SECTION.finditer(script):
-        found.append((where, script[start : section.start()]))
+        found.append((where, script[start : section.start()], python))
         start = section.end()
         where = section[2] or {"host": "host1", "client": "client", "container": machine}[section[1]]
-    found.append((where, script[start:]))
-    return [(where, lines.strip("\n")) for where, lines in found if not is_untouched(lines)]
+        python = bool(section[3])
+    found.append((where, script[start:], python))
+    return [
+        (where, as_python(lines.strip("\n"), "END") if python else lines.strip("\n"))
+        for where, lines, python in found
+        if not is_untouched(lines)
+    ]
 
 
 def prove(

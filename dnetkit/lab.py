@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 from dnetkit import engines, sandbox
@@ -32,6 +33,8 @@ _MOST_HOSTS = 50
 _CLIENT_ADDRESS = "198.51.100.100"
 _DEADLINE = 30.0
 _RECENT = 0.5  # seconds
+_PYTHON = "python"
+"""The directory below BASE in which the machines' python3 finds packages."""
 
 
 class Lab:
@@ -226,6 +229,7 @@ class Lab:
             "engine": engine is not None,
             "deadline": patient(_DEADLINE),
             "bin": bins,
+            "python": f"{BASE}/{_PYTHON}",
             "library_path": libraries,
             "disk": self._disk,
             "cgroup": f"dnetkit-{self.id}",
@@ -241,11 +245,20 @@ def _launch(
     bind: dict[str, str],
     writable: dict[str, str] | None = None,
 ) -> Session:
-    programs: dict[str, str] = {}
+    programs = {f"{_PYTHON}/{name}": path for name, path in _packages().items()}
     if engine is not None:
         programs |= {f"bin{n}": str(path) for n, path in enumerate(engine.path)}
         programs |= {f"lib{n}": str(path) for n, path in enumerate(engine.library_path)}
     return Session(sandbox.launch(identity, kind, {**programs, **bind}, writable))
+
+
+def _packages() -> dict[str, str]:
+    """What a machine's python3 can import beside the standard library: name to directory.
+
+    Packages that are Python through and through, since the machine's may be another Python than this one.
+    """
+    found = find_spec("pyroute2")  # not imported: that would take longer than opening a lab
+    return {"pyroute2": str(found.submodule_search_locations[0])} if found and found.submodule_search_locations else {}
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 
 from dnetkit import checks, completion, needs, options, views
-from dnetkit.cells import perform
+from dnetkit.cells import as_python, perform
 from dnetkit.errors import CheckFailed, CommandError, DnetkitError, EngineError, LabError, UnknownMachine, UsageError
 from dnetkit.failures import did_you_mean
 from dnetkit.model import CommandResult, Snapshot
@@ -180,10 +180,10 @@ class Workbench(Magics):
     def host(self, line: str, cell: str) -> None:
         """Run the cell's lines on a host: %%host [NAME] [options].
 
-        Options: --expect-fail, --needs NEED,..., --timeout SECONDS, --no-diff
+        Options: --expect-fail, --needs NEED,..., --timeout SECONDS, --no-diff; --python: they are a Python program
         """
         asked = options.CELL.read(line)
-        self.run([(self._host(asked.name), cell)], asked)
+        self.run([(self._host(asked.name), as_python(cell) if asked.python else cell)], asked)
 
     @cell_magic
     def client(self, line: str, cell: str) -> None:
@@ -191,7 +191,7 @@ class Workbench(Magics):
         asked = options.CLIENT.read(line)
         if self.need_lab().client is None:
             raise UnknownMachine("This lab has no client.", "Open it without --no-client.")
-        self.run([("client", cell)], asked)
+        self.run([("client", as_python(cell) if asked.python else cell)], asked)
 
     @cell_magic
     def container(self, line: str, cell: str) -> None:

@@ -97,6 +97,8 @@ def _cell(name: str, machine: str) -> Parser:
     parser.add_argument("--needs", default="", metavar="NEED,...")
     parser.add_argument("--timeout", type=seconds, default=60.0, metavar="SECONDS")
     parser.add_argument("--no-diff", action="store_true")
+    if machine != "NAME":  # an image may well hold no Python
+        parser.add_argument("--python", action="store_true")
     return parser
 
 

@@ -19,6 +19,7 @@ from leaks import Watch, descendants
 from waiting import wait_for
 
 from dnetkit import door, engines, rights, sandbox
+from dnetkit.cells import as_python
 from dnetkit.errors import EngineError, ImageError, LabError, SandboxError, UnknownMachine, UsageError
 from dnetkit.lab import Lab
 
@@ -149,6 +150,15 @@ def test_a_lab_opens_closes_and_opens_again() -> None:
     assert "%lab open" in caught.value.hint
     with lab:
         assert lab.host.run("docker ps -aq; ls /root").stdout == ""
+
+
+@pytest.mark.live
+def test_python_in_a_machine_has_pyroute2_and_sees_the_links_of_that_machine(lab: Lab) -> None:
+    program = "from pyroute2 import IPRoute\nprint(*(link.get('ifname') for link in IPRoute().get_links()))"
+    assert lab.host.run(as_python(program)).stdout == "lo eth0 docker0\n"
+    assert lab.client.run(as_python(program)).stdout == "lo eth0\n"
+    found = lab.host.run(as_python("import pyroute2\nprint(pyroute2.__path__[0])")).stdout.strip()
+    assert "Read-only" in lab.host.run(f"touch {found}/new", check=False).stderr
 
 
 @pytest.mark.live

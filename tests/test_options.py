@@ -43,8 +43,16 @@ def test_a_mistake_says_what_is_wrong_and_how_it_is_written():
     with pytest.raises(UsageError, match="unrecognized arguments: --expect-failure") as caught:
         options.CELL.read("--expect-failure")
     assert (
-        caught.value.hint == "usage: %%host [--expect-fail] [--needs NEED,...] [--timeout SECONDS] [--no-diff] [NAME]"
+        caught.value.hint
+        == "usage: %%host [--expect-fail] [--needs NEED,...] [--timeout SECONDS] [--no-diff] [--python] [NAME]"
     )
+
+
+def test_python_runs_on_machines_and_not_in_containers():
+    assert options.CELL.read("host2 --python").python
+    assert options.CLIENT.read("--python").python
+    with pytest.raises(UsageError, match="unrecognized arguments: --python"):
+        options.CONTAINER.read("web --python")
 
 
 def test_an_option_is_not_guessed_from_its_beginning():
