@@ -1,8 +1,8 @@
 """`--needs`: what a step takes that not every sandbox, kernel or engine has; without it the step is not applicable.
 
 A need is `root` (a lab of the root sandbox), a feature of the kernel by its name in `dnetkit doctor` (ipvlan, 802.1Q),
-`engine>=28` or `engine<29`, or `program:NAME`. Several are separated by commas. `!ipvlan` is a kernel that lacks it: for
-a step that shows what is said there.
+`engine>=28` or `engine<29`, or `program:NAME`. Several are separated by commas. `!ipvlan` is a kernel that lacks it:
+for a step that shows what is said there.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class LabLike(Protocol):
 
 @dataclass(frozen=True)
 class NotApplicable:
-    """A step that was not tried: a 'check' or 'commands' (the first of them is `what`), and why, in a sentence."""
+    """A step that was not tried: a 'check', a 'picture' or 'commands' (the first is `what`), and why, in a sentence."""
 
     kind: str
     what: str

@@ -121,6 +121,9 @@ SABOTAGE: dict[str, Sabotage] = {
     'not_reaches("host1", address_of("web"))': _EARLY_SHIM,
     'not_reaches("web", address_of("host1", "eth0"))': _EARLY_SHIM,
     'no_neighbour("host1", address_of("web"))': _invented("host1", "198.51.100.200"),
+    'no_rule("host1", "filter", "OUTPUT")': Sabotage(
+        "iptables -A OUTPUT -d 192.0.2.9 -j DROP", "iptables -D OUTPUT -d 192.0.2.9 -j DROP"
+    ),
     'prints("host1", "iptables-save -c -t filter | grep -c \'^.0:0. .* -d 198.51.100.200/32 -j DROP\'", "3")': Sabotage(
         "ping -c 1 -W 1 198.51.100.200 || true", "iptables -Z OUTPUT"
     ),
@@ -140,10 +143,14 @@ SABOTAGE: dict[str, Sabotage] = {
     'no_link("host1", "eth0.20")': Sabotage("ip link add eth0.20 type bridge", "ip link delete eth0.20"),
     'prints("host1", "docker network create -d macvlan -o parent=eth9 typo 2>&1 || true", "invalid subinterface")': (
         Sabotage(
-            "ip link add eth9 type veth peer name eth8", "docker network rm typo\nip link delete eth9 2>/dev/null || true"
+            "ip link add eth9 type veth peer name eth8",
+            "docker network rm typo\nip link delete eth9 2>/dev/null || true",
         )
     ),
     # ipvlan
+    'prints("host1", "docker run --rm --network busy busybox true 2>&1 || true", "device or resource busy")': Sabotage(
+        "docker network rm busy", "docker network create -d ipvlan -o parent=eth0 --subnet 10.31.0.0/24 busy"
+    ),
     'prints("host1", "docker run --rm --network none-of-it busybox true 2>&1 || true", '
     '"ipvlan port: operation not supported")': Sabotage(
         "docker network rm none-of-it",
@@ -164,7 +171,7 @@ SABOTAGE: dict[str, Sabotage] = {
         inside("one", "ip route delete default"), inside("one", "ip route add default dev eth0")
     ),
     'reaches("one", "10.31.2.10", port=80)': _closed("two"),
-    'not_prints("one", "ip neighbour", "lladdr")': Sabotage(
+    'not_prints("one", "ip neigh", "lladdr")': Sabotage(
         inside("one", "ip neighbour replace 10.31.2.10 lladdr 02:00:00:00:00:99 dev eth0"),
         inside("one", "ip neighbour delete 10.31.2.10 dev eth0"),
     ),
@@ -177,6 +184,8 @@ SABOTAGE: dict[str, Sabotage] = {
     'rule("host1", "filter", "INPUT", target="DROP", contains="10.31.1.10", packets=1)': Sabotage(
         'lab.host.run("iptables -Z INPUT")', 'lab.client.run("ping -c 1 -W 1 10.31.1.10 || true")', "notebook"
     ),
+    'prints("host1", "docker network create -d ipvlan -o ipvlan_mode=l3s -o parent=eth0 filtered 2>&1 || true", '
+    "\"'l3s' is not valid\")": MUTE_ENGINE,
     # plugins
     'prints("host1", "cat weave.log", "not found")': Sabotage("mv weave.log weave.away", "mv weave.away weave.log"),
     'prints("host1", "docker info --format \'{{.Plugins.Network}}\'", "own")': MUTE_ENGINE,

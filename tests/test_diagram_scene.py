@@ -138,9 +138,7 @@ def test_a_macvlan_network_stands_between_its_parent_and_its_containers() -> Non
 def test_a_macvlan_network_on_a_bridge_begins_at_the_bridge() -> None:
     net = Net()
     bridge = next(link for link in net.links["host1"] if link.kind == "bridge")
-    net.networks.append(
-        Network("host1", "n1", "lane", "macvlan", link=LinkRef("host1", bridge.name, bridge.index))
-    )
+    net.networks.append(Network("host1", "n1", "lane", "macvlan", link=LinkRef("host1", bridge.name, bridge.index)))
     source = diagram(net.snapshot).graph.source
     assert f'"host1/{bridge.name}":e -> "host1/network_3a_lane' in source
 

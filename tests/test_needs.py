@@ -31,7 +31,19 @@ def lab(monkeypatch):
 
 @pytest.mark.parametrize(
     "there",
-    ["", "veth", "VETH", "!ipvlan", "!IPVLAN", "engine>=28", "engine>=28.5", "engine<29", "engine<28.5.3", "program:ssh", "veth,engine<29"],
+    [
+        "",
+        "veth",
+        "VETH",
+        "!ipvlan",
+        "!IPVLAN",
+        "engine>=28",
+        "engine>=28.5",
+        "engine<29",
+        "engine<28.5.3",
+        "program:ssh",
+        "veth,engine<29",
+    ],
 )
 def test_what_is_there_is_not_lacking(lab, there):
     assert lacking(there, lab) == ""

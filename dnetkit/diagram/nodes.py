@@ -179,9 +179,7 @@ def space(shown: Space, box: MachineBox, scene: Scene, direction: str) -> Label:
         side: [one for one in plugged if one.end in ends]
         for side, ends in zip(("right", "left"), scene.beside, strict=True)
     }
-    sides["top"] = [
-        one for one in plugged if one not in sides["left"] + sides["right"] and (not own or faces_lan(one))
-    ]
+    sides["top"] = [one for one in plugged if one not in sides["left"] + sides["right"] and (not own or faces_lan(one))]
     sides["bottom"] = [one for one in plugged if not any(one in side for side in sides.values())]
     body = _stack(shown, box, scene) if own else _inhabitants(shown, scene)
     frame: dict[str, object] = {
