@@ -223,7 +223,7 @@ class _Drawing:
     def under(self, parent: End, own: Space) -> str:
         """Where the line of what is laid over an interface begins: below it, where its machine has it at that edge.
 
-        One that faces the LAN is at the far edge, and a bridge stands in the row of the networks: there it begins beside.
+        One that faces the LAN is at the far edge, and a bridge is in the row of the networks: there it begins beside.
         """
         hangs = any(one.end == parent and not nodes.faces_lan(one) for one in own.interfaces)
         beside = "e" if self.direction == "TB" else "s"
