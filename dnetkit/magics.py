@@ -243,12 +243,16 @@ class Workbench(Magics):
     def diagram(self, line: str) -> None:
         """Draw the network, with what the last cell changed.
 
-        %diagram [--detail auto|brief|normal|full] [--focus NAME] [--direction auto|TB|LR]
+        %diagram [--detail auto|brief|normal|full] [--focus NAME] [--direction auto|TB|LR] [--needs NEED,...]
         """
         from dnetkit.diagram import diagram  # noqa: PLC0415 - see _open_lab
 
         asked = {name: value for name, value in vars(options.DIAGRAM.read(line)).items() if value is not None}
-        show(diagram(self.need_lab().recent(), changes=self.changes, **asked))
+        lab = self.need_lab()
+        if reason := needs.lacking(asked.pop("needs"), lab):
+            show(needs.NotApplicable("picture", "%diagram", reason))
+            return
+        show(diagram(lab.recent(), changes=self.changes, **asked))
 
     @line_magic
     def snapshot(self, line: str) -> Snapshot:

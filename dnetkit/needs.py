@@ -1,7 +1,8 @@
 """`--needs`: what a step takes that not every sandbox, kernel or engine has; without it the step is not applicable.
 
 A need is `root` (a lab of the root sandbox), a feature of the kernel by its name in `dnetkit doctor` (ipvlan, 802.1Q),
-`engine>=28` or `engine<29`, or `program:NAME`. Several are separated by commas.
+`engine>=28` or `engine<29`, or `program:NAME`. Several are separated by commas. `!ipvlan` is a kernel that lacks it:
+for a step that shows what is said there.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class LabLike(Protocol):
 
 @dataclass(frozen=True)
 class NotApplicable:
-    """A step that was not tried: a 'check' or 'commands' (the first of them is `what`), and why, in a sentence."""
+    """A step that was not tried: a 'check', a 'picture' or 'commands' (the first is `what`), and why, in a sentence."""
 
     kind: str
     what: str
@@ -78,9 +79,9 @@ def _lacking(need: str, lab: LabLike) -> str:
     if found := _PROGRAM.fullmatch(need):
         there = lab.machine("host1").run(f"command -v {found[1]}", check=False).ok
         return "" if there else f"The program {found[1]} is not installed on this machine."
-    if name := _FEATURES.get(need.lower()):
-        return _feature(name)
-    known = ["root", *_FEATURES.values(), "engine>=N", "engine<N", "program:NAME"]
+    if name := _FEATURES.get(need.lower().removeprefix("!")):
+        return _without(name) if need.startswith("!") else _feature(name)
+    known = ["root", *_FEATURES.values(), "!FEATURE", "engine>=N", "engine<N", "program:NAME"]
     raise UsageError(
         f"--needs knows no {need!r}. {did_you_mean(need, known)}".strip(), f"There are: {', '.join(known)}"
     )
@@ -106,6 +107,14 @@ def _feature(name: str) -> str:
         f"This machine's kernel has no {name} ({found.purpose}): {found.detail}. `dnetkit doctor` lists what it has; "
         "on a machine whose kernel has it, this step runs."
     )
+
+
+def _without(name: str) -> str:
+    found = _kernel()[name]
+    if found.state == "no":
+        return ""
+    has = "has" if found.state == "yes" else "may have"
+    return f"This machine's kernel {has} {name}, and this step shows what is said where it is missing."
 
 
 @cache

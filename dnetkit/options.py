@@ -127,6 +127,7 @@ DIAGRAM = Parser("%diagram")
 DIAGRAM.add_argument("--detail", metavar="auto|brief|normal|full")
 DIAGRAM.add_argument("--focus", metavar="NAME")
 DIAGRAM.add_argument("--direction", metavar="auto|TB|LR")
+DIAGRAM.add_argument("--needs", default="", metavar="NEED,...")
 
 DIFF = Parser("%diff")
 DIFF.add_argument("before", nargs="?", metavar="A")

@@ -132,6 +132,15 @@ def test_a_macvlan_network_stands_between_its_parent_and_its_containers() -> Non
     assert "Docker network wire: macvlan on eth0, 198.51.100.0/24. It joins phys." in plain(picture.text)
     assert picture.graph.source.count('style="dotted"') == 2
     assert picture.graph.source.count('-> "host1/phys') + picture.graph.source.count("-> host1/phys") == 1
+    assert '"host1":peth0:e -> "host1/network_3a_wire' in picture.graph.source, "it begins at eth0, beside the machine"
+
+
+def test_a_macvlan_network_on_a_bridge_begins_at_the_bridge() -> None:
+    net = Net()
+    bridge = next(link for link in net.links["host1"] if link.kind == "bridge")
+    net.networks.append(Network("host1", "n1", "lane", "macvlan", link=LinkRef("host1", bridge.name, bridge.index)))
+    source = diagram(net.snapshot).graph.source
+    assert f'"host1/{bridge.name}":e -> "host1/network_3a_lane' in source
 
 
 def test_a_vlan_says_what_it_lies_on() -> None:

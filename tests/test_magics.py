@@ -484,8 +484,17 @@ def test_commands_that_do_not_apply_are_not_run(opened):
     assert not opened.lab.ran
 
 
+def test_a_picture_that_does_not_apply_is_not_drawn(opened):
+    opened.lab.sandbox = "rootless"
+    shown = opened.run("%diagram --needs root")
+    assert shown.plain.startswith("not applicable here: %diagram")
+    assert "<svg" not in shown.html
+    assert shown.outputs[0]["metadata"]["dnetkit"]["not_applicable"] == "picture"
+
+
 def test_what_is_needed_and_there_changes_nothing(opened):
     opened.lab.sandbox = "root"
+    assert "<svg" in opened.run("%diagram --needs root").html
     assert "passed" in opened.run("%check --needs root container_running('web')").plain
 
 

@@ -213,12 +213,21 @@ class _Drawing:
         name = node_id(box.key)
         look = {"style": "dotted", "color": MARKS[box.mark] if box.mark else BRIDGE, "weight": "3"}
         if box.parent is not None and box.parent in self.places:
-            self.dot.edge(f"{node_id(own.name)}:{down}", f"{name}:{up}", **look)
+            self.dot.edge(self.under(box.parent, own), f"{name}:{up}", **look)
         else:
             self.dot.edge(node_id(own.name), name, style="invis")
         for end in box.ends:
             if end in self.places:
                 self.dot.edge(f"{name}:{down}", f"{self.places[end]}:{up}", **look)
+
+    def under(self, parent: End, own: Space) -> str:
+        """Where the line of what is laid over an interface begins: below it, where its machine has it at that edge.
+
+        One that faces the LAN is at the far edge, and a bridge is in the row of the networks: there it begins beside.
+        """
+        hangs = any(one.end == parent and not nodes.faces_lan(one) for one in own.interfaces)
+        beside = "e" if self.direction == "TB" else "s"
+        return f"{self.places[parent]}:{self.sides()[1] if hangs else beside}"
 
     def cable(self, cable: Cable) -> None:
         """A cable, led from the right side of one thing to the right side of the other."""

@@ -51,6 +51,7 @@ from dnetkit.diagram.scene import (
 
 __all__ = [
     "bridge",
+    "faces_lan",
     "lan",
     "network",
     "rack",
@@ -178,9 +179,7 @@ def space(shown: Space, box: MachineBox, scene: Scene, direction: str) -> Label:
         side: [one for one in plugged if one.end in ends]
         for side, ends in zip(("right", "left"), scene.beside, strict=True)
     }
-    sides["top"] = [
-        one for one in plugged if one not in sides["left"] + sides["right"] and (not own or _faces_lan(one))
-    ]
+    sides["top"] = [one for one in plugged if one not in sides["left"] + sides["right"] and (not own or faces_lan(one))]
     sides["bottom"] = [one for one in plugged if not any(one in side for side in sides.values())]
     body = _stack(shown, box, scene) if own else _inhabitants(shown, scene)
     frame: dict[str, object] = {
@@ -241,7 +240,8 @@ def _in_rack(space: Space, scene: Scene) -> Label:
     return cell(lines(*said), cellpadding=5, **frame)
 
 
-def _faces_lan(one: Interface) -> bool:
+def faces_lan(one: Interface) -> bool:
+    """Whether the interface is joined to the wire between the machines: then it stands on that side of its box."""
     return one.link.peer is not None and one.link.peer.namespace == "lan"
 
 
