@@ -1,7 +1,8 @@
 """`--needs`: what a step takes that not every sandbox, kernel or engine has; without it the step is not applicable.
 
 A need is `root` (a lab of the root sandbox), a feature of the kernel by its name in `dnetkit doctor` (ipvlan, 802.1Q),
-`engine>=28` or `engine<29`, or `program:NAME`. Several are separated by commas.
+`engine>=28` or `engine<29`, or `program:NAME`. Several are separated by commas. With `!` in front (`!ipvs`) it must
+not be there: for a step that shows what an engine says then.
 """
 
 from __future__ import annotations
@@ -69,6 +70,9 @@ def lacking(needs: str, lab: LabLike) -> str:
 
 
 def _lacking(need: str, lab: LabLike) -> str:
+    if need.startswith("!"):
+        there = not _lacking(need[1:], lab)
+        return f"This step shows how it is without {need[1:]}, which is there." if there else ""
     if need == "root":
         if lab.sandbox == "root":
             return ""

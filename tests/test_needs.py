@@ -31,7 +31,10 @@ def lab(monkeypatch):
 
 @pytest.mark.parametrize(
     "there",
-    ["", "veth", "VETH", "engine>=28", "engine>=28.5", "engine<29", "engine<28.5.3", "program:ssh", "veth,engine<29"],
+    [
+        *("", "veth", "VETH", "engine>=28", "engine>=28.5", "engine<29", "engine<28.5.3", "program:ssh"),
+        *("veth,engine<29", "!ipvlan", "!root,veth"),
+    ],
 )
 def test_what_is_there_is_not_lacking(lab, there):
     assert lacking(there, lab) == ""
@@ -46,6 +49,8 @@ def test_what_is_there_is_not_lacking(lab, there):
         ("engine<28", "engines before 28; this one is 28.5.2"),
         ("program:shs", "shs is not installed"),
         ("veth, ipvlan, root", "no ipvlan"),
+        ("!veth", "without veth, which is there"),
+        ("!macvlan", "without macvlan"),  # it may be there
     ],
 )
 def test_what_is_missing_is_said_with_the_reason(lab, missing, reason):
@@ -66,7 +71,7 @@ def test_root_is_there_in_the_root_sandbox(lab):
     assert lacking("root", lab) == ""
 
 
-@pytest.mark.parametrize("wrong", ["ipvlam", "engine=28", "root,ipvlam"])
+@pytest.mark.parametrize("wrong", ["ipvlam", "engine=28", "root,ipvlam", "!ipvlam"])
 def test_a_need_that_there_is_not_is_an_error_that_lists_them(lab, wrong):
     with pytest.raises(UsageError, match="--needs knows no") as caught:
         lacking(wrong, lab)
