@@ -7,6 +7,7 @@ They are written in tasks/CHAPTER.toml, one file a chapter:
     title = "A second container"
     task = "Start a second container called `two`."
     machine = "host1"                                 # where the learner's lines run; the default
+    hosts = 2                                         # the hosts that the lab must have; 1 unless said
     setup = "docker run -d --name one busybox top"    # run once before the first attempt; optional
     checks = ['container_running("two")', 'port_of("host1", other_end("two", "eth0"), "docker0")']
     solution = "docker run -d --name two busybox top"
@@ -92,6 +93,7 @@ class Exercise:
     wrong: tuple[Wrong, ...] = ()
     machine: str = "host1"
     setup: str = ""
+    hosts: int = 1
 
 
 @dataclass(frozen=True)

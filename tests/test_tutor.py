@@ -79,6 +79,16 @@ def test_where_buttons_cannot_be_pressed_the_task_is_text(learner):
     assert "Start `two`." in shown.plain
 
 
+def test_an_exercise_for_several_hosts_says_so_in_a_lab_with_fewer(learner, monkeypatch):
+    wide = dataclasses.replace(SECOND, name="wide", hosts=2)
+    monkeypatch.setattr(exercises, "catalogue", lambda: {"wide": wide})
+    error = learner.run("%%exercise wide\nrun two").error
+    assert isinstance(error, errors.ExerciseError)
+    assert "a lab with 2 hosts; this one has 1" in error.message
+    assert "%lab open --hosts 2" in error.hint
+    assert not learner.lab.ran
+
+
 def test_setup_runs_once_in_a_lab(learner):
     for cell in ("%hint second", "%hint second", "%%exercise second\nls", "%lab open", "%hint second"):
         learner.run(cell)
