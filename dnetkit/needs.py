@@ -71,10 +71,7 @@ def lacking(needs: str, lab: LabLike) -> str:
 
 def _lacking(need: str, lab: LabLike) -> str:
     if need.startswith("!"):
-        if name := _FEATURES.get(need[1:].lower()):
-            return _without(name)
-        there = not _lacking(need[1:], lab)
-        return f"This step shows how it is without {need[1:]}, which is there." if there else ""
+        return _missing(need[1:], lab)
     if need == "root":
         if lab.sandbox == "root":
             return ""
@@ -114,12 +111,15 @@ def _feature(name: str) -> str:
     )
 
 
-def _without(name: str) -> str:
-    found = _kernel()[name]
-    if found.state == "no":
-        return ""
-    has = "has" if found.state == "yes" else "may have"
-    return f"This machine's kernel {has} {name}, and this step shows what is said where it is missing."
+def _missing(need: str, lab: LabLike) -> str:
+    """Why a step that shows how it is without something is not for here; '' where that is missing."""
+    if name := _FEATURES.get(need.lower()):
+        found = _kernel()[name]
+        if found.state == "no":
+            return ""
+        has = "has" if found.state == "yes" else "may have"
+        return f"This machine's kernel {has} {name}, and this step shows what is said where it is missing."
+    return "" if _lacking(need, lab) else f"This step shows how it is without {need}, which is there."
 
 
 @cache
