@@ -47,12 +47,11 @@ def cut(number, _):
 signal.signal(signal.SIGUSR1, cut)
 signal.signal(signal.SIGUSR2, cut)
 print("begins", flush=True)
-lab.open()
-lab.host.run("docker run -d --name web -p 8080:80 busybox sleep 1000", timeout=20)
-lab.snapshot()
-lab.host.run("docker network create net\\ndocker network connect net web\\ndocker exec web ip address", timeout=20)
-lab.snapshot()
-lab.close()
+with lab:
+    lab.host.run("docker run -d --name web -p 8080:80 busybox sleep 1000", timeout=20)
+    lab.snapshot()
+    lab.host.run("docker network create net\\ndocker network connect net web\\ndocker exec web ip address", timeout=20)
+    lab.snapshot()
 """
 
 PARTS: dict[str, Callable[[str], bool]] = {
