@@ -40,8 +40,8 @@ def end_of(pipe):
             pass
 
 def cut(number, _):
-    if lab.session is not None:
-        process = lab.session._process
+    if lab._session is not None:
+        process = lab._session._process
         end_of(process.stdin if number == signal.SIGUSR1 else process.stdout)
 
 signal.signal(signal.SIGUSR1, cut)
