@@ -1,11 +1,11 @@
 # `make` alone lists what there is to make.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test check bench lock clean
+.PHONY: help setup lab run test test-uml kill-rounds check bench lock clean
 
 PYTHON := .venv/bin/python
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## .venv, what is missing from the system (told first), a Docker Engine in your cache
 	@scripts/setup
@@ -19,12 +19,18 @@ run: setup ## execute all chapters and judge them; ARGS='01-veth -j 2' are its a
 test: setup ## all tests; as root also as an ordinary user; ARGS go to pytest
 	scripts/test $(ARGS)
 
+test-uml: setup ## chapters in a guest with a kernel of its own, for what this one lacks; CHAPTERS=11-drivers says which
+	tests/uml/run $(CHAPTERS)
+
 check: setup ## format, lint, types, layers, clean notebooks
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy --strict
 	.venv/bin/lint-imports
 	$(PYTHON) scripts/check_notebooks.py notebooks
+
+kill-rounds: setup ## hurt a random part of a lab at a random moment, 100 times; `make test` does some of them
+	DNETKIT_LIVE=1 DNETKIT_ROUNDS=$${ROUNDS:-100} $(PYTHON) -m pytest tests/test_kill_rounds.py -s $(ARGS)
 
 bench: setup ## how long a learner waits, beside plain tools; ARGS='--only cell' are its arguments
 	$(PYTHON) scripts/bench.py $(ARGS)

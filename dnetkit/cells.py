@@ -8,10 +8,14 @@ from typing import Any, Protocol
 from dnetkit.errors import CommandError, CommandTimeout
 from dnetkit.failures import expected_failure, failure
 from dnetkit.model import CommandResult
+from dnetkit.options import patient
 from dnetkit.stage import Slot
 from dnetkit.terminal import Live, Terminal
 
-__all__ = ["Machine", "perform"]
+__all__ = ["Machine", "as_python", "perform"]
+
+_CELL = "the lines of this cell"
+_PYTHON = "python3 -u - <<'{}'"
 
 
 class Machine(Protocol):
@@ -31,12 +35,22 @@ class Machine(Protocol):
         ...  # a protocol has no body
 
 
+def as_python(lines: str, end: str = _CELL) -> str:
+    """The command that runs these lines as one Python program.
+
+    Unless another end is given they are those of the cell: `perform` does not repeat them, and they begin with line 2,
+    so that an error names the line that a notebook counts, where the magic's is the first.
+    """
+    return f"{_PYTHON.format(end)}\n\n{lines}\n{end}"
+
+
 def perform(where: Machine, script: str, live: bool, timeout: float = 60.0, expect_fail: bool = False) -> CommandResult:
     """Run a script and show it as a terminal would.
 
     Raises CommandError for a line that failed, CommandTimeout, KeyboardInterrupt when the learner stopped it; with
     expect_fail the failing line is the success, and CommandExpectedToFail is raised when there was none.
     """
+    timeout = patient(timeout)
     terminal = Terminal(f"{where.name}#")
     slot = Slot(live)
 
@@ -47,7 +61,8 @@ def perform(where: Machine, script: str, live: bool, timeout: float = 60.0, expe
     with Live(draw) as drawing:
 
         def on_event(kind: str, value: Any) -> None:
-            terminal.event(kind, value)
+            python = _PYTHON.format(_CELL)
+            terminal.event(kind, python if kind == "command" and value.startswith(python) else value)
             drawing.changed()
 
         try:

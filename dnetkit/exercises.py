@@ -7,6 +7,7 @@ They are written in tasks/CHAPTER.toml, one file a chapter:
     title = "A second container"
     task = "Start a second container called `two`."
     machine = "host1"                                 # where the learner's lines run; the default
+    hosts = 2                                         # the hosts that the lab must have; 1 unless said
     setup = "docker run -d --name one busybox top"    # run once before the first attempt; optional
     checks = ['container_running("two")', 'port_of("host1", other_end("two", "eth0"), "docker0")']
     solution = "docker run -d --name two busybox top"
@@ -30,10 +31,11 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from dnetkit.cells import as_python
 from dnetkit.checks import CheckResult, evaluate, settled
 from dnetkit.errors import ExerciseError
 from dnetkit.failures import did_you_mean
-from dnetkit.model import CommandResult
+from dnetkit.model import CommandResult, Snapshot
 from dnetkit.trials import LabLike
 
 if sys.version_info >= (3, 11):
@@ -58,7 +60,7 @@ __all__ = [
     "prove",
 ]
 
-_SECTION = re.compile(r"^%%(host|client|container)\b[ \t]*(\S*)[ \t]*$", re.MULTILINE)
+_SECTION = re.compile(r"^%%(host|client|container)\b(?:[ \t]+(?!--)(\S+))?([ \t]+--python)?[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class Exercise:
     wrong: tuple[Wrong, ...] = ()
     machine: str = "host1"
     setup: str = ""
+    hosts: int = 1
 
 
 @dataclass(frozen=True)
@@ -176,15 +179,16 @@ def grade(
 
     A state that the kernel settles into shortly after a command gets `patience` seconds to appear.
     """
-    return settled(lambda: _grade(exercise, lab, output, variables), patience)
+    return settled(lab, lambda state: _grade(exercise, state, lab, output, variables), patience)
 
 
-def _grade(exercise: Exercise, lab: LabLike, output: str | None, variables: Mapping[str, Any] | None) -> Verdict:
-    snapshot = lab.snapshot()
-    results = tuple(evaluate(check, snapshot, lab, variables, output) for check in exercise.checks)
+def _grade(
+    exercise: Exercise, state: Snapshot, lab: LabLike, output: str | None, variables: Mapping[str, Any] | None
+) -> Verdict:
+    results = tuple(evaluate(check, state, lab, variables, output) for check in exercise.checks)
     if all(results):
         return Verdict(True, results)
-    missing = (hint for hint in exercise.hints if not evaluate(hint.unless, snapshot, lab, variables, output))
+    missing = (hint for hint in exercise.hints if not evaluate(hint.unless, state, lab, variables, output))
     return Verdict(False, results, next(missing, None))
 
 
@@ -195,15 +199,23 @@ def is_untouched(body: str) -> bool:
 
 
 def parts(script: str, machine: str) -> list[tuple[str, str]]:
-    """Cut a script into (machine, lines): a line such as `%%container web` moves to another machine."""
-    found: list[tuple[str, str]] = []
-    start, where = 0, machine
+    """Cut a script into (machine, lines): a line such as `%%container web` moves to another machine.
+
+    What follows `%%host --python` is a Python program; it comes as the command that runs it.
+    """
+    found: list[tuple[str, str, bool]] = []
+    start, where, python = 0, machine, False
     for section in _SECTION.finditer(script):
-        found.append((where, script[start : section.start()]))
+        found.append((where, script[start : section.start()], python))
         start = section.end()
         where = section[2] or {"host": "host1", "client": "client", "container": machine}[section[1]]
-    found.append((where, script[start:]))
-    return [(where, lines.strip("\n")) for where, lines in found if not is_untouched(lines)]
+        python = bool(section[3])
+    found.append((where, script[start:], python))
+    return [
+        (where, as_python(lines.strip("\n"), "END") if python else lines.strip("\n"))
+        for where, lines, python in found
+        if not is_untouched(lines)
+    ]
 
 
 def prove(

@@ -169,7 +169,7 @@ def subnet_of(snapshot: Snapshot, name: str, on: str = "") -> Value:
     """The first IPv4 address pool of a Docker network, such as '172.17.0.0/16'."""
     for subnet in _network(snapshot, name, on).subnets:
         if ":" not in subnet.cidr:
-            return Value(subnet.cidr, f"the subnet of the network {name}")
+            return Value(subnet.cidr, f"the subnet of the network {name}{f' on {on}' if on else ''}")
     raise CheckFailed(f"the network {name} has no IPv4 subnet")
 
 
@@ -178,7 +178,7 @@ def bridge_of(snapshot: Snapshot, name: str, on: str = "") -> Value:
     network = _network(snapshot, name, on)
     if not network.bridge:
         raise CheckFailed(f"the network {name} has no bridge: its driver is {network.driver}")
-    return Value(network.bridge, f"the bridge of the network {name}")
+    return Value(network.bridge, f"the bridge of the network {name}{f' on {on}' if on else ''}")
 
 
 def _network(snapshot: Snapshot, name: str, on: str) -> Network:

@@ -134,5 +134,9 @@ def _source(step: Step) -> str:
 
 def _said(step: Step) -> str:
     lines = step.stderr.strip().splitlines()
+    if lines and lines[0].startswith("Traceback "):  # of Python: where in the program, and at the end what
+        where = [line.strip() for line in lines if '"<stdin>"' in line]
+        what = max(number for number, line in enumerate(lines) if not line.startswith(" "))
+        lines = [*where[-1:], *lines[what:]]
     left = [f"... {len(lines) - SAID} lines more"] if len(lines) > SAID else []
     return "".join(f"\n  {line[:500]}" for line in [*lines[:SAID], *left])

@@ -14,7 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 
 from dnetkit import checks, completion, needs, options, views
-from dnetkit.cells import perform
+from dnetkit.cells import as_python, perform
 from dnetkit.errors import CheckFailed, CommandError, DnetkitError, EngineError, LabError, UnknownMachine, UsageError
 from dnetkit.failures import did_you_mean
 from dnetkit.model import CommandResult, Snapshot
@@ -140,7 +140,7 @@ class Workbench(Magics):
         lab = self.need_lab()
         name = self._host(asked.name)
         self.changes = None
-        before = None if asked.no_diff else lab.snapshot()
+        before = None if asked.no_diff else lab.recent()
         began = time.monotonic()
         try:
             getattr(lab.hosts[name].engine, asked.action)()
@@ -180,10 +180,10 @@ class Workbench(Magics):
     def host(self, line: str, cell: str) -> None:
         """Run the cell's lines on a host: %%host [NAME] [options].
 
-        Options: --expect-fail, --needs NEED,..., --timeout SECONDS, --no-diff
+        Options: --expect-fail, --needs NEED,..., --timeout SECONDS, --no-diff; --python: they are a Python program
         """
         asked = options.CELL.read(line)
-        self.run([(self._host(asked.name), cell)], asked)
+        self.run([(self._host(asked.name), as_python(cell) if asked.python else cell)], asked)
 
     @cell_magic
     def client(self, line: str, cell: str) -> None:
@@ -191,7 +191,7 @@ class Workbench(Magics):
         asked = options.CLIENT.read(line)
         if self.need_lab().client is None:
             raise UnknownMachine("This lab has no client.", "Open it without --no-client.")
-        self.run([("client", cell)], asked)
+        self.run([("client", as_python(cell) if asked.python else cell)], asked)
 
     @cell_magic
     def container(self, line: str, cell: str) -> None:
@@ -219,7 +219,7 @@ class Workbench(Magics):
             work = list(work)
             show(needs.NotApplicable("commands", _first_line(work[0][1]), reason))
             return None
-        before = None if asked.no_diff else lab.snapshot()
+        before = None if asked.no_diff else lab.recent()
         result = None
         try:
             for name, script in work:
@@ -252,7 +252,7 @@ class Workbench(Magics):
         if reason := needs.lacking(asked.pop("needs"), lab):
             show(needs.NotApplicable("picture", "%diagram", reason))
             return
-        show(diagram(lab.snapshot(), changes=self.changes, **asked))
+        show(diagram(lab.recent(), changes=self.changes, **asked))
 
     @line_magic
     def snapshot(self, line: str) -> Snapshot:
@@ -313,7 +313,7 @@ class Workbench(Magics):
             show(needs.NotApplicable("check", expression, reason))
             return
         variables = self._shell.user_ns
-        result = checks.settled(lambda: checks.evaluate(expression, lab.snapshot(), lab, variables), patience)
+        result = checks.settled(lab, lambda state: checks.evaluate(expression, state, lab, variables), patience)
         show(result)
         if not result:
             raise CheckFailed(f"{result.claim}: seen: {result.reason}", result.hint)

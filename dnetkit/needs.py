@@ -1,8 +1,8 @@
 """`--needs`: what a step takes that not every sandbox, kernel or engine has; without it the step is not applicable.
 
 A need is `root` (a lab of the root sandbox), a feature of the kernel by its name in `dnetkit doctor` (ipvlan, 802.1Q),
-`engine>=28` or `engine<29`, or `program:NAME`. Several are separated by commas. `!ipvlan` is a kernel that lacks it:
-for a step that shows what is said there.
+`engine>=28` or `engine<29`, or `program:NAME`. Several are separated by commas. With `!` in front (`!ipvs`) it must
+not be there: for a step that shows what an engine says then.
 """
 
 from __future__ import annotations
@@ -70,6 +70,11 @@ def lacking(needs: str, lab: LabLike) -> str:
 
 
 def _lacking(need: str, lab: LabLike) -> str:
+    if need.startswith("!"):
+        if name := _FEATURES.get(need[1:].lower()):
+            return _without(name)
+        there = not _lacking(need[1:], lab)
+        return f"This step shows how it is without {need[1:]}, which is there." if there else ""
     if need == "root":
         if lab.sandbox == "root":
             return ""
@@ -79,9 +84,9 @@ def _lacking(need: str, lab: LabLike) -> str:
     if found := _PROGRAM.fullmatch(need):
         there = lab.machine("host1").run(f"command -v {found[1]}", check=False).ok
         return "" if there else f"The program {found[1]} is not installed on this machine."
-    if name := _FEATURES.get(need.lower().removeprefix("!")):
-        return _without(name) if need.startswith("!") else _feature(name)
-    known = ["root", *_FEATURES.values(), "!FEATURE", "engine>=N", "engine<N", "program:NAME"]
+    if name := _FEATURES.get(need.lower()):
+        return _feature(name)
+    known = ["root", *_FEATURES.values(), "engine>=N", "engine<N", "program:NAME", "!NEED"]
     raise UsageError(
         f"--needs knows no {need!r}. {did_you_mean(need, known)}".strip(), f"There are: {', '.join(known)}"
     )

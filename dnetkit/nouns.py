@@ -34,8 +34,14 @@ __all__ = ["chain_name", "conditions", "label", "name", "noun", "port", "reason"
 
 
 def label(namespace: str) -> str:
-    """What a person calls a namespace: 'web' for 'host1/web', 'blue' for 'host1/netns:blue'."""
-    return namespace.rpartition("/")[2].removeprefix("netns:")
+    """What a person calls a namespace: 'web' for 'host1/web', 'blue' for 'host1/netns:blue'.
+
+    Those of the engine have the same names on each host: 'overlay:wide on host1'.
+    """
+    machine, _, own = namespace.rpartition("/")
+    if machine and own.startswith(("overlay:", "balancer:", "engine:")):
+        return f"{own} on {machine}"
+    return own.removeprefix("netns:")
 
 
 def noun(thing: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 from collections.abc import Callable
@@ -10,7 +11,9 @@ from typing import NoReturn
 
 from dnetkit.errors import UsageError
 
-__all__ = ["CELL", "CLIENT", "CONTAINER", "DIAGRAM", "DIFF", "ENGINE", "LAB", "Parser", "check", "seconds"]
+__all__ = ["CELL", "CLIENT", "CONTAINER", "DIAGRAM", "DIFF", "ENGINE", "LAB", "Parser", "check", "patient", "seconds"]
+
+_PATIENCE = "DNETKIT_PATIENCE"
 
 
 class Parser(argparse.ArgumentParser):
@@ -38,6 +41,15 @@ def seconds(text: str) -> float:
     if not 0 < value < 1e7:
         raise ValueError(text)
     return value
+
+
+def patient(limit: float) -> float:
+    """That many seconds as this machine needs them: DNETKIT_PATIENCE=5 says that all takes five times as long here."""
+    text = os.environ.get(_PATIENCE) or "1"
+    try:
+        return limit * seconds(text)
+    except ValueError as error:
+        raise UsageError(f"{_PATIENCE} is {text!r}, which is not a number above 0.", f"unset {_PATIENCE}") from error
 
 
 def check(line: str, patience: float) -> tuple[float, str, str]:
@@ -85,6 +97,8 @@ def _cell(name: str, machine: str) -> Parser:
     parser.add_argument("--needs", default="", metavar="NEED,...")
     parser.add_argument("--timeout", type=seconds, default=60.0, metavar="SECONDS")
     parser.add_argument("--no-diff", action="store_true")
+    if machine != "NAME":  # an image may well hold no Python
+        parser.add_argument("--python", action="store_true")
     return parser
 
 

@@ -10,6 +10,7 @@ from dnetkit import facts
 from dnetkit.claims import CheckResult
 from dnetkit.errors import CommandError, UsageError
 from dnetkit.model import CommandResult, Snapshot
+from dnetkit.options import patient
 
 __all__ = ["TRIALS", "LabLike", "MachineLike", "answer", "not_answer"]
 
@@ -31,6 +32,10 @@ class LabLike(Protocol):
 
     def snapshot(self) -> Snapshot:
         """The state of the lab now."""
+        ...  # a protocol has no body
+
+    def recent(self) -> Snapshot:
+        """The state of the lab a moment ago, where nothing was asked of it since; else now."""
         ...  # a protocol has no body
 
 
@@ -82,7 +87,7 @@ def _printed(lab: LabLike, who: str, command: str, text: str, wanted: bool) -> C
 
 def _run(lab: LabLike, who: str, script: str) -> CommandResult:
     try:
-        return lab.machine(who).run(script, check=False, timeout=15.0)
+        return lab.machine(who).run(script, check=False, timeout=patient(15.0))
     except CommandError as error:
         return error.result
 

@@ -110,6 +110,11 @@ class Tutor(Magics):
 
     def _prepare(self, exercise: Exercise) -> None:
         lab = self._bench.need_lab()
+        if len(lab.hosts) < exercise.hosts:
+            raise ExerciseError(
+                f"{exercise.name} takes a lab with {exercise.hosts} hosts; this one has {len(lab.hosts)}.",
+                f"`%lab open --hosts {exercise.hosts}`, then this cell again.",
+            )
         if exercise.setup and exercise.name not in self._prepared:
             for machine, script in exercises.parts(exercise.setup, exercise.machine):
                 lab.machine(machine).run(script)

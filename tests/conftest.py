@@ -102,9 +102,11 @@ def lab(watch: Watch) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def fresh_lab() -> Iterator[Lab]:
-    """An open lab with one host and busybox, for one test."""
-    with Lab() as opened:
+def fresh_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """An open lab with busybox, for one test: with one host, or as many as the exercise takes that is tested."""
+    callspec = getattr(request.node, "callspec", None)
+    exercise = callspec.params.get("exercise") if callspec else None
+    with Lab(hosts=exercise.hosts if exercise else 1) as opened:
         yield opened
 
 

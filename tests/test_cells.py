@@ -1,7 +1,7 @@
 import pytest
 from fake_lab import FakeLab
 
-from dnetkit.cells import perform
+from dnetkit.cells import as_python, perform
 from dnetkit.errors import CommandError, CommandExpectedToFail, CommandTimeout, LabError
 from dnetkit.model import CommandResult, Step
 
@@ -31,6 +31,20 @@ def test_where_nothing_can_be_redrawn_it_is_shown_once_at_the_end(shown):
     assert [output["data"]["text/plain"] for output in done.outputs] == ["host1# uname\nLinux\nhost1# ls"]
 
 
+def test_of_a_python_program_the_screen_repeats_only_how_it_is_run(notebook):
+    class Machine:
+        name = "host1"
+
+        def run(self, script, *, on_event, **_):
+            on_event("command", script)
+            on_event("stdout", "8\n")
+            on_event("status", 0)
+            return CommandResult("host1", (Step(script, 0, "8\n"),))
+
+    notebook.shell.user_ns["act"] = lambda: perform(Machine(), as_python("print(3 + 5)"), True)
+    assert notebook.run("_ = act()").plain.strip() == "host1# python3 -u - <<'the lines of this cell'\n8"
+
+
 def test_a_script_without_a_command_shows_nothing(shown):
     assert shown("\n\n").outputs == []
 
@@ -51,6 +65,12 @@ def test_a_success_that_was_not_expected_is_an_error(shown):
     done = shown("true", expect_fail=True)
     assert isinstance(done.error, CommandExpectedToFail)
     assert "--expect-fail" in done.trace
+
+
+def test_a_time_limit_is_longer_on_a_slow_machine(shown, monkeypatch):
+    monkeypatch.setenv("DNETKIT_PATIENCE", "3")
+    done = shown("sleep 9", {"sleep 9": "hang"}, timeout=2)
+    assert "ended after 6 s" in done.plain
 
 
 def test_a_time_limit_ends_it_even_where_a_failure_was_expected(shown):

@@ -107,7 +107,7 @@ def test_an_overlay_over_three_hosts_is_one_network_in_picture_and_words() -> No
     assert picture.graph.source.count(DASHED) == 2  # from each to the next
     told = plain(picture.text)
     assert "Vxlan 4097 is one network between vxlan0 of wide on host1, vxlan0 of wide on host2 and" in told
-    assert "Port vxlan0 is vxlan id 4097 to 198.51.100.12 to 198.51.100.13 through host1." in told
+    assert "Port vxlan0 is vxlan id 4097 to 198.51.100.12 and 198.51.100.13 through host1." in told
     assert picture.svg()
 
 

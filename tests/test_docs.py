@@ -51,8 +51,8 @@ def test_links_lead_to_files(name: str) -> None:
 def test_commands_and_targets_that_are_named_are_there(name: str) -> None:
     for command in re.findall(r"(?:\.venv/bin/|`)dnetkit ([a-z]+)", read(name)):
         assert command in subcommands(), command
-    targets = set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
-    for line in re.findall(r"`make ([a-z ]+)[`A-Z]|^    make ([a-z]+)", read(name), re.MULTILINE):
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+    for line in re.findall(r"`make ([a-z -]+)[`A-Z]|^    make ([a-z-]+)", read(name), re.MULTILINE):
         assert set("".join(line).split()) <= targets, line
 
 

@@ -9,6 +9,7 @@ from fake_lab import FakeLab
 from sabotaged import SELDOM
 
 from dnetkit import exercises, notebooks
+from dnetkit.cells import as_python
 from dnetkit.errors import CommandError, ExerciseError, UsageError
 from dnetkit.exercises import Exercise, Hint
 from dnetkit.lab import Lab
@@ -139,6 +140,13 @@ def test_a_script_moves_from_machine_to_machine():
         ("web", "five"),
         ("host1", "six"),
     ]
+
+
+def test_a_part_of_a_script_can_be_python():
+    found = exercises.parts("%%client --python\nprint(1)\n%%host\nls\n%%host host2 --python\n# nothing", "host1")
+    assert found == [("client", as_python("print(1)", "END")), ("host1", "ls")]
+    assert exercises.is_untouched("%%client --python\n# your lines")
+    assert not exercises.is_untouched("%%client --pyhton\n")
 
 
 # Files

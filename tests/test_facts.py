@@ -34,6 +34,7 @@ S = dataclasses.replace(
         (facts.address_of, ("host1", "docker0"), "172.17.0.1", "the address of docker0 in host1"),
         (facts.gateway_of, ("web",), "172.17.0.1", "the gateway of web"),
         (facts.subnet_of, ("bridge",), "172.17.0.0/16", "the subnet of the network bridge"),
+        (facts.subnet_of, ("bridge", "host1"), "172.17.0.0/16", "the subnet of the network bridge on host1"),
         (facts.host_port_of, ("web", 80), "8080", "the port of the host that leads to 80/tcp of web"),
         (facts.bridge_of, ("bridge",), "docker0", "the bridge of the network bridge"),
     ],

@@ -55,6 +55,16 @@ def test_a_time_limit():
     assert "--timeout" in error.hint
 
 
+def test_of_a_traceback_it_says_where_in_the_program_and_what():
+    frames = '  File "<stdin>", line 4, in <module>\n' + '  File "/lib/x.py", line 9, in f\n    raise error\n' * 30
+    stderr = f"Traceback (most recent call last):\n{frames}NetlinkError: (17, 'File exists')\n"
+    error = failure(failed("python3 -", 1, stderr), 60)
+    assert error.message.split("\n")[1:] == [
+        '  File "<stdin>", line 4, in <module>',
+        "  NetlinkError: (17, 'File exists')",
+    ]
+
+
 def test_long_messages_are_cut():
     error = failure(failed("x", 1, "".join(f"line {n}\n" for n in range(1000))), 60)
     assert "line 19" in error.message

@@ -28,6 +28,16 @@ def test_a_machine_has_places_of_its_own(lab: Lab, path: str, kind: str) -> None
 
 
 @pytest.mark.live
+def test_one_folder_is_seen_by_all_machines_and_ends_with_the_lab(lab: Lab) -> None:
+    assert lab.client is not None
+    lab.host.run("echo a token > /run/shared/token")
+    assert lab.client.run("cat /run/shared/token").stdout == "a token\n"
+    lab.client.run("rm /run/shared/token")
+    assert lab.host.run("ls /run/shared").stdout == ""
+    assert not os.path.exists("/run/shared")
+
+
+@pytest.mark.live
 @pytest.mark.parametrize("path", ["/usr", "/bin", "/home", "/var/log", "/"])
 def test_the_rest_is_the_machines_and_cannot_be_written(lab: Lab, path: str) -> None:
     failed = lab.host.run(f"touch {path}/dnetkit-was-here", check=False)

@@ -1,4 +1,5 @@
 import dataclasses
+import subprocess
 
 import fake_lab
 import pytest
@@ -240,6 +241,15 @@ def test_lines_run_on_the_machine_that_the_magic_names(opened):
         ("client", "ping host1\n", 60.0),
         ("web", "ps\n", 5.0),
     ]
+
+
+def test_lines_of_python_are_one_program_that_begins_where_the_notebook_counts(opened):
+    opened.run("%%host host1 --python\nfor n in range(3):\n    print(n)\n")
+    opened.run("%%client --python --timeout 5\nprint()")
+    (_, program, _), (machine, _, timeout) = opened.lab.ran
+    assert program.split("\n")[1:4] == ["", "for n in range(3):", "    print(n)"]
+    assert subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True).stdout == "0\n1\n2\n"
+    assert (machine, timeout) == ("client", 5.0)
 
 
 def test_an_unknown_host_is_named_with_those_that_there_are(opened):

@@ -11,6 +11,17 @@ def test_a_cell_has_a_minute_and_is_compared_unless_told_otherwise():
     assert (asked.name, asked.timeout, asked.expect_fail, asked.no_diff) == ("host2", 2.5, True, True)
 
 
+def test_on_a_slow_machine_everything_may_take_longer(monkeypatch):
+    monkeypatch.delenv("DNETKIT_PATIENCE", raising=False)
+    assert options.patient(60.0) == 60.0
+    monkeypatch.setenv("DNETKIT_PATIENCE", "2.5")
+    assert options.patient(60.0) == 150.0
+    for wrong in ("0", "-1", "nan", "much"):
+        monkeypatch.setenv("DNETKIT_PATIENCE", wrong)
+        with pytest.raises(UsageError, match="DNETKIT_PATIENCE"):
+            options.patient(60.0)
+
+
 def test_what_follows_a_number_sign_is_a_comment():
     assert options.CELL.read("--no-diff  # it changes nothing").no_diff
 
@@ -32,8 +43,16 @@ def test_a_mistake_says_what_is_wrong_and_how_it_is_written():
     with pytest.raises(UsageError, match="unrecognized arguments: --expect-failure") as caught:
         options.CELL.read("--expect-failure")
     assert (
-        caught.value.hint == "usage: %%host [--expect-fail] [--needs NEED,...] [--timeout SECONDS] [--no-diff] [NAME]"
+        caught.value.hint
+        == "usage: %%host [--expect-fail] [--needs NEED,...] [--timeout SECONDS] [--no-diff] [--python] [NAME]"
     )
+
+
+def test_python_runs_on_machines_and_not_in_containers():
+    assert options.CELL.read("host2 --python").python
+    assert options.CLIENT.read("--python").python
+    with pytest.raises(UsageError, match="unrecognized arguments: --python"):
+        options.CONTAINER.read("web --python")
 
 
 def test_an_option_is_not_guessed_from_its_beginning():

@@ -16,7 +16,7 @@ PROJECT = Path(__file__).parents[1]
 UTILITIES = ("sh", "cat", "cksum", "dirname", "env", "grep", "ls", "mkdir", "mktemp", "printf", "rm", "sed", "true")
 PROGRAMS = (
     *("ip", "iptables", "ping", "sysctl", "mount", "tini", "newuidmap", "dot", "busybox", "curl"),
-    *("conntrack", "nft", "git", "chromium", "openssl", "ssh", "docker-compose"),
+    *("conntrack", "nft", "git", "chromium", "openssl", "ssh", "docker-compose", "tcpdump"),
 )
 SERVICES = ("systemctl", "service", "invoke-rc.d", "update-rc.d", "dockerd", "docker", "containerd", "snap")
 
@@ -29,7 +29,7 @@ echo "Version: $version"
 """
 LISTS = (
     "docker.io=26.1.5\nchromium=146.0\nconntrack=1:1.4\nnftables=1.0\ndocker-compose=1.29\n"
-    "git=1:2.47\nfontconfig=2.15\nfonts-wqy-microhei=0.2\n"
+    "tcpdump=4.99\ngit=1:2.47\nfontconfig=2.15\nfonts-wqy-microhei=0.2\n"
 )
 
 

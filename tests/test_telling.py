@@ -34,6 +34,17 @@ def headlines(changes: Changes) -> list[str]:
     return [f"{group.sign} {group.headline}" for group in changes.groups]
 
 
+def test_what_every_host_has_by_the_same_name_is_told_with_its_host() -> None:
+    before = snapshot()
+    spaces = tuple(Namespace(f"{host}/overlay:wide", "engine", host) for host in ("host1", "host2"))
+    before = replace(before, namespaces=(*before.namespaces, *spaces))
+    known = Neighbour("10.7.0.33", "vxlan0", "02:42:0a:07:00:21", "PERMANENT")
+    changes = diff(before, change_namespace(before, "host2/overlay:wide", neighbours=(known,)))
+    assert headlines(changes) == [
+        "+ overlay:wide on host2 was told by the engine: 10.7.0.33 is at 02:42:0a:07:00:21 (vxlan0)"
+    ]
+
+
 def test_nothing_changed() -> None:
     changes = diff(snapshot(), snapshot())
     assert str(changes) == "Nothing changed."

@@ -25,7 +25,9 @@ def start_two(lab):
 def learner(notebook, monkeypatch):
     """A notebook with an open lab and two exercises."""
     monkeypatch.setattr(exercises, "catalogue", lambda: {"number": NUMBER, "second": SECOND})
-    monkeypatch.setattr(exercises, "settled", lambda attempt, _seconds: attempt())  # data does not change by waiting
+    monkeypatch.setattr(
+        exercises, "settled", lambda lab, attempt, _seconds: attempt(lab.snapshot())
+    )  # data does not change by waiting
     notebook.answers.update({"run two": start_two, "print": Step("", 0, "the number is\n5\n")})
     notebook.run("%lab open")
     return notebook
@@ -75,6 +77,16 @@ def test_where_buttons_cannot_be_pressed_the_task_is_text(learner):
     shown = learner.run("%exercise second")
     assert shown.widgets == []
     assert "Start `two`." in shown.plain
+
+
+def test_an_exercise_for_several_hosts_says_so_in_a_lab_with_fewer(learner, monkeypatch):
+    wide = dataclasses.replace(SECOND, name="wide", hosts=2)
+    monkeypatch.setattr(exercises, "catalogue", lambda: {"wide": wide})
+    error = learner.run("%%exercise wide\nrun two").error
+    assert isinstance(error, errors.ExerciseError)
+    assert "a lab with 2 hosts; this one has 1" in error.message
+    assert "%lab open --hosts 2" in error.hint
+    assert not learner.lab.ran
 
 
 def test_setup_runs_once_in_a_lab(learner):

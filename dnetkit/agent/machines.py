@@ -60,17 +60,23 @@ def make_machines(config: dict[str, Any]) -> dict[str, Machine]:
     """Make every machine of `config` and wire it up; called once, before the agent has threads.
 
     config: 'machines', a list of {'name', 'kind', 'address'}; 'prefix', the LAN's prefix length; 'bin' and 'lib',
-    directories for PATH and LD_LIBRARY_PATH; 'disk', the size of a host's /var/lib; 'stores', the images that each
-    host's engine starts with.
+    directories for PATH and LD_LIBRARY_PATH; 'python', that for PYTHONPATH; 'disk', the size of a host's /var/lib;
+    'stores', the images that each host's engine starts with.
     """
     addresses = {machine["name"]: machine["address"] for machine in config["machines"]}
-    path = ":".join([*config["bin"], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"])
+    common = {
+        "PATH": ":".join([*config["bin"], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]),
+        "PYTHONPATH": config["python"],
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "PS1": r"\h:\w# ",
+    }
     made: dict[str, Machine] = {}
     waiting: list[tuple[str, IO[bytes]]] = []
     for machine in config["machines"]:
         pid, told = _clone_machine(machine, addresses, config)
-        environment = {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb", "PS1": r"\h:\w# "}
-        made[machine["name"]] = Machine(machine["name"], machine["kind"], machine["address"], pid, environment)
+        made[machine["name"]] = Machine(machine["name"], machine["kind"], machine["address"], pid, dict(common))
         waiting.append((machine["name"], told))
     trouble: OSError | None = None
     try:

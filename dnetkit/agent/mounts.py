@@ -22,6 +22,9 @@ __all__ = ["BASE", "arrange_lab", "arrange_machine", "write_hosts"]
 BASE = "/run/dnetkit"
 """Where a lab keeps its own things: the engine, the images, the machine's cgroups."""
 
+SHARED = "/run/shared"
+"""A folder that all machines of a lab see: for what people carry from one to the other, such as a token."""
+
 
 def arrange_lab(config: dict[str, Any]) -> None:
     """Cut the mounts loose from the machine's, make them read-only, and put the lab's own /proc and /run in place.
@@ -43,12 +46,14 @@ def arrange_lab(config: dict[str, Any]) -> None:
             with contextlib.suppress(OSError):
                 kernel.set_read_only(f"{BASE}/{name}", on=False)
     _bind("/sys/fs/cgroup", f"{BASE}/cgroup")
+    os.mkdir(f"{BASE}/shared")
+    _tmpfs(f"{BASE}/shared")
     _tmpfs("/dev/shm", "1777")  # noqa: S108 - the mount point itself
     _proc()
 
 
 def arrange_machine(name: str, addresses: dict[str, str], disk: str, stores: list[str]) -> None:
-    """Give a machine its own /proc, /sys, /run, /tmp, /root, /etc and /var/lib, and its name.
+    """Give a machine its own /proc, /sys, /run (SHARED in it), /tmp, /root, /etc and /var/lib, and its name.
 
     addresses: name to LAN address of every machine, for /etc/hosts. disk: the size of /var/lib, as tmpfs takes it
     ('512m'); '' for the kernel's default, half of the memory. stores: directories with images, to be put into the
@@ -63,7 +68,7 @@ def arrange_machine(name: str, addresses: dict[str, str], disk: str, stores: lis
             _tmpfs("/sys/kernel/security")
     _tmpfs("/run")
     for entry, fd in kept.items():
-        _bind(f"/proc/self/fd/{fd}", f"{BASE}/{entry}")
+        _bind(f"/proc/self/fd/{fd}", SHARED if entry == "shared" else f"{BASE}/{entry}")
         os.close(fd)
     _tmpfs("/tmp", "1777")  # noqa: S108 - the mount point itself
     _tmpfs("/root", "700")

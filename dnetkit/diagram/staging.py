@@ -212,7 +212,9 @@ class _Stage:
     def far(space: Namespace, link: Link) -> list[str]:
         """Where a vxlan sends to that was not made with one machine at its other end."""
         found = tunnels.remotes(space, link) if link.kind == "vxlan" and not link.parameter("remote") else ()
-        return [f"to {len(found)} machines"] if len(found) > _FEW else [f"to {address}" for address in found]
+        if len(found) > _FEW:
+            return [f"to {len(found)} machines"]
+        return [f"to {' and '.join(filter(None, (', '.join(found[:-1]), found[-1])))}"] if found else []
 
     def bridge(self, interface: Interface, interfaces: dict[str, Interface]) -> Bridge:
         network = self.order.network(interface.space, interface.link.name)

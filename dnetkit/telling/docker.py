@@ -203,7 +203,7 @@ def overlays(untold: Untold) -> Iterator[Group]:
             continue
         mine = untold.take(lambda other, one=one, verb=change.verb: other.where == one.name and other.verb == verb)  # type: ignore[misc]
         mine += untold.with_links(link_refs(mine), change.verb)
-        what, _, network = label(one.name).partition(":")
+        what, _, network = one.label.partition(":")
         use = {"overlay": f"the bridge of network {network}", "balancer": f"the load balancer of network {network}"}
         told = (
             f"the engine {'made' if change.verb == 'added' else 'removed'} a namespace{untold.place(one.machine, 'on')}"
