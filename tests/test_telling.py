@@ -14,6 +14,7 @@ from dnetkit.model import (
     BridgePort,
     Connection,
     Container,
+    Endpoint,
     File,
     Flow,
     Link,
@@ -305,6 +306,19 @@ def test_a_macvlan_network_is_told_with_its_parent() -> None:
     )
     after = replace(snapshot(), networks=(*snapshot().networks, wire))
     assert headlines(diff(snapshot(), after)) == ["+ network wire created (macvlan): 10.9.0.0/24, on docker0"]
+
+
+@pytest.mark.parametrize(("kind", "told"), [("macvlan", "a macvlan"), ("ipvlan", "an ipvlan")])
+def test_a_container_on_such_a_network_is_told_with_what_its_interface_lies_on(kind: str, told: str) -> None:
+    link = Link(2, "eth0", kind, "02:42:0a:09:00:02", 1500, True, "UP", parent=LinkRef("host1", "docker0", 3))
+    space = Namespace("host1/new", "container", "host1", 77, links=(link,))
+    end = Endpoint("wire", "n9", address="10.9.0.2/24", link=LinkRef("host1/new", "eth0", 2))
+    new = Container("host1", "id9", "new", "busybox", "running", namespace="host1/new", endpoints=(end,))
+    before = snapshot()
+    after = replace(before, namespaces=(*before.namespaces, space), containers=(*before.containers, new))
+    assert headlines(diff(before, after)) == [
+        f"+ container new started (busybox), joined network wire: eth0 10.9.0.2/24, {told} on docker0"
+    ]
 
 
 @pytest.mark.live

@@ -157,7 +157,8 @@ def _place_of(untold: Untold, end: Endpoint) -> str:
         there = f"is a new port of {host.master}" if host.master else f"lies in {label(end.host_link.namespace)}"
         return f"{told}; its other end {host.name} {there}"
     if link is not None and link.parent is not None:
-        return f"{told}, a {link.kind} on {link.parent.name}"
+        article = "an" if link.kind.startswith("i") else "a"  # ipvlan, macvlan
+        return f"{told}, {article} {link.kind} on {link.parent.name}"
     return told
 
 
