@@ -43,10 +43,8 @@ def _silent_log(where: str) -> Sabotage:
 
 def _own(container: str, address: str, where: str = "host1") -> Sabotage:
     """The container has that address itself, so that it gets an answer."""
-    act = f"{{}} {address}/32 dev lo"
-    return Sabotage(
-        inside(container, act.format("ip address add")), inside(container, act.format("ip address delete")), where
-    )
+    add, delete = (inside(container, f"ip address {verb} {address}/32 dev lo") for verb in ("add", "delete"))
+    return Sabotage(add, delete, where)
 
 
 def _neighbour(address: str, mac: str) -> Sabotage:
