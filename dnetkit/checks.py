@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar
 
 from dnetkit import docker_claims, facts, socket_claims  # noqa: F401 - importing them puts their claims into CLAIMS
@@ -47,17 +47,20 @@ def names() -> list[str]:
 
 def evaluate(
     expression: str,
-    snapshot: Snapshot,
+    snapshot: Snapshot | Callable[[], Snapshot],
     lab: LabLike | None = None,
     variables: Mapping[str, Any] | None = None,
     output: str | None = None,
 ) -> CheckResult:
     """Evaluate one check. `lab` is for the live ones, `output` is what `answer` and `not_answer` look at.
 
+    `snapshot` may be what takes one: that is called once at most, and not at all where the check only runs a command.
+
     Raises UsageError for an expression that is not a check: a plain truth value, an unknown name, wrong arguments.
     """
+    state = cache(snapshot if callable(snapshot) else lambda: snapshot)
     scope: dict[str, Any] = dict(variables or {})
-    scope.update({name: partial(function, snapshot) for name, function in (CLAIMS | _VALUES).items()})
+    scope.update({name: partial(_read, function, state) for name, function in (CLAIMS | _VALUES).items()})
     scope.update({name: partial(_try, function, lab) for name, function in TRIALS.items()})
     scope.update(answer=partial(answer, output), not_answer=partial(not_answer, output))
     try:
@@ -90,6 +93,10 @@ def _usage(expression: str) -> str:
         return ""
     parameters = [str(p) for p in list(inspect.signature(function, eval_str=False).parameters.values())[1:]]
     return f"It is called so: {called}({', '.join(parameters)})"
+
+
+def _read(function: Callable[..., Any], state: Callable[[], Snapshot], *args: Any, **options: Any) -> Any:
+    return function(state(), *args, **options)
 
 
 def _try(function: Callable[..., CheckResult], lab: LabLike | None, *args: Any, **options: Any) -> CheckResult:

@@ -309,7 +309,7 @@ class Workbench(Magics):
             show(needs.NotApplicable("check", expression, reason))
             return
         variables = self._shell.user_ns
-        result = checks.settled(lambda: checks.evaluate(expression, lab.snapshot(), lab, variables), patience)
+        result = checks.settled(lambda: checks.evaluate(expression, lab.snapshot, lab, variables), patience)
         show(result)
         if not result:
             raise CheckFailed(f"{result.claim}: seen: {result.reason}", result.hint)
