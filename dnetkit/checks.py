@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar
 
 from dnetkit import docker_claims, facts, netfilter_claims, socket_claims  # noqa: F401 - importing them fills CLAIMS
@@ -19,9 +19,11 @@ from dnetkit.model import Snapshot
 from dnetkit.options import patient
 from dnetkit.trials import TRIALS, LabLike, answer, not_answer
 
-__all__ = ["CheckResult", "evaluate", "names", "settled"]
+__all__ = ["CheckResult", "Look", "evaluate", "names", "settled"]
 
 Judged = TypeVar("Judged")
+Look = Callable[[], Snapshot]
+"""Takes a snapshot when it is called, and gives the same one when it is called again."""
 
 _VALUES: dict[str, Callable[..., facts.Value]] = {
     function.__name__: function
@@ -48,17 +50,20 @@ def names() -> list[str]:
 
 def evaluate(
     expression: str,
-    snapshot: Snapshot,
+    snapshot: Snapshot | Look,
     lab: LabLike | None = None,
     variables: Mapping[str, Any] | None = None,
     output: str | None = None,
 ) -> CheckResult:
     """Evaluate one check. `lab` is for the live ones, `output` is what `answer` and `not_answer` look at.
 
+    `snapshot` may be what takes one, which is not called where the check only runs a command.
+
     Raises UsageError for an expression that is not a check: a plain truth value, an unknown name, wrong arguments.
     """
+    state = cache(snapshot if callable(snapshot) else lambda: snapshot)
     scope: dict[str, Any] = dict(variables or {})
-    scope.update({name: partial(function, snapshot) for name, function in (CLAIMS | _VALUES).items()})
+    scope.update({name: partial(_read, function, state) for name, function in (CLAIMS | _VALUES).items()})
     scope.update({name: partial(_try, function, lab) for name, function in TRIALS.items()})
     scope.update(answer=partial(answer, output), not_answer=partial(not_answer, output))
     try:
@@ -93,20 +98,25 @@ def _usage(expression: str) -> str:
     return f"It is called so: {called}({', '.join(parameters)})"
 
 
+def _read(function: Callable[..., Any], state: Callable[[], Snapshot], *args: Any, **options: Any) -> Any:
+    return function(state(), *args, **options)
+
+
 def _try(function: Callable[..., CheckResult], lab: LabLike | None, *args: Any, **options: Any) -> CheckResult:
     if lab is None:
         raise UsageError(f"{function.__name__} runs a command, and there is no lab to run it in.")
     return function(lab, *args, **options)
 
 
-def settled(lab: LabLike, attempt: Callable[[Snapshot], Judged], seconds: float) -> Judged:
-    """Repeat an attempt on the lab's state until it passes or the seconds are over; the last one counts.
+def settled(lab: LabLike, attempt: Callable[[Look], Judged], seconds: float) -> Judged:
+    """Repeat an attempt until it passes or the seconds are over; the last one counts.
 
-    The first may look at the state of a moment ago, when nothing was asked of the lab since; each further one looks
-    anew. The kernel tells of some states a moment late: a link's operational state by up to a second.
+    An attempt is given what takes a snapshot when it is called, and the same one when it is called again. For the first
+    that may be the state of a moment ago, when nothing was asked of the lab since; each further one looks anew. The
+    kernel tells of some states a moment late: a link's operational state by up to a second.
     """
-    judged = attempt(lab.recent() if seconds > 0 else lab.snapshot())
+    judged = attempt(cache(lab.recent if seconds > 0 else lab.snapshot))
     deadline = time.monotonic() + patient(seconds)
     while not judged and time.monotonic() < deadline:
-        judged = attempt(lab.snapshot())
+        judged = attempt(cache(lab.snapshot))
     return judged

@@ -313,7 +313,7 @@ class Workbench(Magics):
             show(needs.NotApplicable("check", expression, reason))
             return
         variables = self._shell.user_ns
-        result = checks.settled(lab, lambda state: checks.evaluate(expression, state, lab, variables), patience)
+        result = checks.settled(lab, lambda look: checks.evaluate(expression, look, lab, variables), patience)
         show(result)
         if not result:
             raise CheckFailed(f"{result.claim}: seen: {result.reason}", result.hint)

@@ -23,6 +23,24 @@ def test_and_joins_claims():
 
 
 @pytest.mark.parametrize(
+    ("expression", "times"),
+    [
+        ('link_exists("host1", "docker0") and equal(index_of("host1", "docker0"), index_of("host1", "docker0"))', 1),
+        ('reaches("host1", "192.0.2.1")', 0),
+    ],
+)
+def test_a_snapshot_is_taken_once_and_only_for_what_looks_at_it(expression, times):
+    taken = []
+
+    def take():
+        taken.append(S)
+        return S
+
+    evaluate(expression, take, FakeLab())
+    assert len(taken) == times
+
+
+@pytest.mark.parametrize(
     "expression", ["True", "1 + 1", '"docker0"', 'not link_exists("host1", "docker0")', "None", 'gateway_of("web")']
 )
 def test_what_is_not_a_claim_is_an_error(expression):
@@ -74,8 +92,8 @@ def test_a_trial_needs_a_lab():
 def test_settled_tries_again_until_it_holds_or_time_is_up():
     lab, seen = FakeLab(), []
     answers = iter([False, False, True])
-    assert settled(lab, lambda state: seen.append(state) or next(answers), 30) is True
+    assert settled(lab, lambda look: seen.append(look()) or next(answers), 30) is True
     assert seen == [lab.state] * 3
     assert (lab.looks, lab.snapshots) == (1, 3), "what did not hold a moment ago is looked at anew"
-    assert settled(lab, lambda _: None, 0) is None
+    assert settled(lab, lambda look: look() and None, 0) is None
     assert (lab.looks, lab.snapshots) == (1, 4), "without patience there is one look, at what is now"

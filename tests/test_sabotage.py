@@ -14,7 +14,6 @@ from sabotage import Sabotage
 from sabotaged import SABOTAGE
 
 from dnetkit import checks, notebooks
-from dnetkit.model import Snapshot
 from dnetkit.notebooks import Chapter
 
 CHAPTERS = notebooks.chapters()
@@ -64,7 +63,7 @@ def test_every_check_fails_under_its_sabotage_and_passes_when_that_is_undone(cha
                 carry_out(notebook, sabotage, sabotage.undo)
                 mended = checks.settled(
                     notebook.lab,
-                    lambda state, claim=claim: notebook.judge(claim.expression, state),
+                    lambda look, claim=claim: notebook.judge(claim.expression, look),
                     max(claim.patience, PATIENCE),
                 )
                 assert mended, f"not mended in cell {cell['id']}: {mended}"
@@ -121,8 +120,8 @@ class Red:
 
 
 def turns_red(notebook: LiveNotebook, expression: str) -> Red:
-    def attempt(state: Snapshot) -> Red:
-        result = notebook.judge(expression, state)
+    def attempt(look: checks.Look) -> Red:
+        result = notebook.judge(expression, look)
         return Red(not result, result.reason)
 
     return checks.settled(notebook.lab, attempt, PATIENCE)

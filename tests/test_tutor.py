@@ -26,7 +26,7 @@ def learner(notebook, monkeypatch):
     """A notebook with an open lab and two exercises."""
     monkeypatch.setattr(exercises, "catalogue", lambda: {"number": NUMBER, "second": SECOND})
     monkeypatch.setattr(
-        exercises, "settled", lambda lab, attempt, _seconds: attempt(lab.snapshot())
+        exercises, "settled", lambda lab, attempt, _seconds: attempt(lab.snapshot)
     )  # data does not change by waiting
     notebook.answers.update({"run two": start_two, "print": Step("", 0, "the number is\n5\n")})
     notebook.run("%lab open")
