@@ -1,6 +1,6 @@
 # `make` alone lists what there is to make.
 .DEFAULT_GOAL := help
-.PHONY: help setup lab run test check bench lock clean
+.PHONY: help setup lab run test kill-rounds check bench lock clean
 
 PYTHON := .venv/bin/python
 
@@ -25,6 +25,9 @@ check: setup ## format, lint, types, layers, clean notebooks
 	.venv/bin/mypy --strict
 	.venv/bin/lint-imports
 	$(PYTHON) scripts/check_notebooks.py notebooks
+
+kill-rounds: setup ## hurt a random part of a lab at a random moment, 100 times; `make test` does some of them
+	DNETKIT_LIVE=1 DNETKIT_ROUNDS=$${ROUNDS:-100} $(PYTHON) -m pytest tests/test_kill_rounds.py -s $(ARGS)
 
 bench: setup ## how long a learner waits, beside plain tools; ARGS='--only cell' are its arguments
 	$(PYTHON) scripts/bench.py $(ARGS)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from dnetkit import docker_claims, facts, socket_claims  # noqa: F401 - importing them puts their claims into CLAIMS
+from dnetkit import docker_claims, facts, netfilter_claims, socket_claims  # noqa: F401 - importing them fills CLAIMS
 from dnetkit.claims import CLAIMS, CheckResult
 from dnetkit.errors import CheckFailed, UnknownMachine, UsageError
 from dnetkit.failures import did_you_mean
@@ -98,13 +98,14 @@ def _try(function: Callable[..., CheckResult], lab: LabLike | None, *args: Any, 
     return function(lab, *args, **options)
 
 
-def settled(attempt: Callable[[], Judged], seconds: float) -> Judged:
-    """Repeat an attempt, each with fresh data, until it passes or the seconds are over; the last one counts.
+def settled(lab: LabLike, attempt: Callable[[Snapshot], Judged], seconds: float) -> Judged:
+    """Repeat an attempt on the lab's state until it passes or the seconds are over; the last one counts.
 
-    The kernel tells of some states a moment late: a link's operational state by up to a second.
+    The first may look at the state of a moment ago, when nothing was asked of the lab since; each further one looks
+    anew. The kernel tells of some states a moment late: a link's operational state by up to a second.
     """
+    judged = attempt(lab.recent() if seconds > 0 else lab.snapshot())
     deadline = time.monotonic() + seconds
-    while True:
-        judged = attempt()
-        if judged or time.monotonic() >= deadline:
-            return judged
+    while not judged and time.monotonic() < deadline:
+        judged = attempt(lab.snapshot())
+    return judged

@@ -34,7 +34,7 @@ from dnetkit.cells import as_python
 from dnetkit.checks import CheckResult, evaluate, settled
 from dnetkit.errors import ExerciseError
 from dnetkit.failures import did_you_mean
-from dnetkit.model import CommandResult
+from dnetkit.model import CommandResult, Snapshot
 from dnetkit.trials import LabLike
 
 if sys.version_info >= (3, 11):
@@ -177,15 +177,16 @@ def grade(
 
     A state that the kernel settles into shortly after a command gets `patience` seconds to appear.
     """
-    return settled(lambda: _grade(exercise, lab, output, variables), patience)
+    return settled(lab, lambda state: _grade(exercise, state, lab, output, variables), patience)
 
 
-def _grade(exercise: Exercise, lab: LabLike, output: str | None, variables: Mapping[str, Any] | None) -> Verdict:
-    snapshot = lab.snapshot()
-    results = tuple(evaluate(check, snapshot, lab, variables, output) for check in exercise.checks)
+def _grade(
+    exercise: Exercise, state: Snapshot, lab: LabLike, output: str | None, variables: Mapping[str, Any] | None
+) -> Verdict:
+    results = tuple(evaluate(check, state, lab, variables, output) for check in exercise.checks)
     if all(results):
         return Verdict(True, results)
-    missing = (hint for hint in exercise.hints if not evaluate(hint.unless, snapshot, lab, variables, output))
+    missing = (hint for hint in exercise.hints if not evaluate(hint.unless, state, lab, variables, output))
     return Verdict(False, results, next(missing, None))
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
-from dnetkit import engines, images, sandbox, stores
+from dnetkit import engines, sandbox
 from dnetkit.agent.mounts import BASE
 from dnetkit.door import Door
 from dnetkit.errors import LabError, SandboxError, UnknownMachine, UsageError
@@ -33,6 +33,7 @@ _CLIENT_ADDRESS = "198.51.100.100"
 _DEADLINE = 30.0
 _PYTHON = "python"
 """The directory below BASE in which the machines' python3 finds packages."""
+_RECENT = 0.5  # seconds
 
 
 class Lab:
@@ -117,6 +118,8 @@ class Lab:
         engine = engines.find_engine(self._engine) if self._engine is not None else None
         bind: dict[str, str] = {}
         if engine is not None:
+            from dnetkit import images, stores  # noqa: PLC0415 - half of all that is imported; not every lab has images
+
             found = stores.prepare(self._images, engine, self.sandbox, partial(self._bare, engine), self._progress)
             bind = {f"image{number}": str(path) for number, path in enumerate(found)}
             self.stand_ins = images.stand_ins(self._images)
@@ -155,9 +158,12 @@ class Lab:
             return self.hosts[name]
         if self.client is not None and name == self.client.name:
             return self.client
-        snapshot = self.snapshot()
         machine, _, label = name.rpartition("/")
-        found = [c for c in snapshot.containers if c.name == label and machine in ("", c.machine)]
+        for state in (self.recent, self.snapshot):
+            snapshot = state()
+            found = [c for c in snapshot.containers if c.name == label and machine in ("", c.machine)]
+            if found:
+                break
         if len(found) == 1:
             return ContainerShell(self, label, found[0].machine)
         if found:
@@ -177,12 +183,20 @@ class Lab:
 
     def names(self, snapshot: Snapshot | None = None) -> list[str]:
         """What `machine` accepts: the machines, then the containers."""
-        snapshot = snapshot or self.snapshot()
+        snapshot = snapshot or self.recent()
         return self._machines() + [container.name for container in snapshot.containers]
 
     def snapshot(self) -> Snapshot:
         """What the lab looks like now."""
         return self.session.snapshot(self.id)
+
+    def recent(self) -> Snapshot:
+        """What the lab looked like a moment ago: the last snapshot, where nothing was asked of the lab since.
+
+        A new one where something was, or where the last one is older than half a second. What changes by itself in that
+        time is not in it: look once more, with `snapshot`, before saying that something is not there.
+        """
+        return self.session.recent(self.id, _RECENT)
 
     def log(self, name: str = "agent", lines: int = 50) -> str:
         """The end of a log: the agent's, or that of a host's engine."""

@@ -140,7 +140,7 @@ class Workbench(Magics):
         lab = self.need_lab()
         name = self._host(asked.name)
         self.changes = None
-        before = None if asked.no_diff else lab.snapshot()
+        before = None if asked.no_diff else lab.recent()
         began = time.monotonic()
         try:
             getattr(lab.hosts[name].engine, asked.action)()
@@ -219,7 +219,7 @@ class Workbench(Magics):
             work = list(work)
             show(needs.NotApplicable("commands", _first_line(work[0][1]), reason))
             return None
-        before = None if asked.no_diff else lab.snapshot()
+        before = None if asked.no_diff else lab.recent()
         result = None
         try:
             for name, script in work:
@@ -248,7 +248,7 @@ class Workbench(Magics):
         from dnetkit.diagram import diagram  # noqa: PLC0415 - see _open_lab
 
         asked = {name: value for name, value in vars(options.DIAGRAM.read(line)).items() if value is not None}
-        show(diagram(self.need_lab().snapshot(), changes=self.changes, **asked))
+        show(diagram(self.need_lab().recent(), changes=self.changes, **asked))
 
     @line_magic
     def snapshot(self, line: str) -> Snapshot:
@@ -309,7 +309,7 @@ class Workbench(Magics):
             show(needs.NotApplicable("check", expression, reason))
             return
         variables = self._shell.user_ns
-        result = checks.settled(lambda: checks.evaluate(expression, lab.snapshot(), lab, variables), patience)
+        result = checks.settled(lab, lambda state: checks.evaluate(expression, state, lab, variables), patience)
         show(result)
         if not result:
             raise CheckFailed(f"{result.claim}: seen: {result.reason}", result.hint)

@@ -31,7 +31,14 @@ NAMESPACES = ("--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--mount-
 
 RANGE = 65536
 TABLES = ("/etc/subuid", "/etc/subgid")
-TOOLS = {"tini": "tini", "nsenter": "util-linux", "unshare": "util-linux", "ip": "iproute2", "iptables": "iptables"}
+TOOLS = {
+    "tini": "tini",
+    "nsenter": "util-linux",
+    "unshare": "util-linux",
+    "setpriv": "util-linux",
+    "ip": "iproute2",
+    "iptables": "iptables",
+}
 ID_TOOLS = {"newuidmap": "uidmap", "newgidmap": "uidmap"}
 ON_BINDER = "This is Binder. Live labs on Binder: not yet."
 

@@ -75,7 +75,9 @@ def launch(
     package = str(Path(__file__).resolve().parent.parent)
     python = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {package!r}); "]
     agent = [*python[:-1], python[-1] + "from dnetkit.agent.__main__ import main; sys.exit(main())"]
-    keeper = [*python[:-1], python[-1] + "from dnetkit.agent.keeper import main; sys.exit(main(sys.argv[1:]))"]
+    # Should the keeper be stopped when its owner dies, it is woken: there is something left to do for it.
+    woken = [str(programs.find("setpriv")), "--pdeathsig", "CONT", "--"]
+    keeper = [*woken, *python[:-1], python[-1] + "from dnetkit.agent.keeper import main; sys.exit(main(sys.argv[1:]))"]
     config: dict[str, Any] = {
         "id": identity,
         "sandbox": sandbox,

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,6 +27,8 @@ Event = Callable[[str, Any], None]
 """Called as things happen: ("command", source), ("stdout", text), ("stderr", text), ("status", number or None)."""
 
 _INTERRUPT = "interrupted here"
+_LOOKS = {"snapshot", "status", "log"}
+"""The requests that change nothing in a lab."""
 
 _KINDS: dict[str, type[errors.DnetkitError]] = {
     "sandbox": errors.SandboxError,
@@ -49,6 +52,8 @@ class Session:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._seen: tuple[int, Snapshot | None] = (0, None)  # what the agent may tell the next one from
+        self._touches = 0  # counts what was asked of the lab that may have changed it, and the ends of that
+        self._fresh: tuple[int, float, Snapshot | None] = (0, 0.0, None)  # touches and moment of the last snapshot
         self._log: collections.deque[str] = collections.deque(maxlen=2000)
         self._threads = [
             threading.Thread(target=target, name=f"dnetkit-{name}", daemon=True)
@@ -115,12 +120,25 @@ class Session:
 
     def snapshot(self, lab: str) -> Snapshot:
         """What the lab looks like now."""
+        touches, began = self._touches, time.monotonic()
         number, base = self._seen
         answer = self.ask("snapshot", lab=lab, since=number)
         plain = answer["snapshot"]
         made = lengthen(base, plain) if base is not None and answer["since"] else Snapshot.from_plain(plain)
         self._seen = answer["number"], made
+        self._fresh = touches, began, made
         return made
+
+    def recent(self, lab: str, age: float) -> Snapshot:
+        """The last snapshot, if it is at most `age` seconds old and nothing touched the lab since; else a new one."""
+        touches, began, made = self._fresh
+        if made is not None and touches == self._touches and time.monotonic() - began <= age:
+            return made
+        return self.snapshot(lab)
+
+    def touched(self) -> None:
+        """Something was sent that may change the lab, or what was sent has come to its end."""
+        self._touches += 1
 
     def engine(self, machine: str, action: str) -> dict[str, Any]:
         """'start', 'stop', 'restart' or 'kill' the engine of a machine."""
@@ -157,8 +175,10 @@ class Session:
         self._waiting[number] = answers
         if self._ended.is_set():
             answers.put(None)
+        if do not in _LOOKS:
+            self.touched()
         self.write({"id": number, "do": do, **details})
-        return Stream(self, number, answers)
+        return Stream(self, number, answers, looks=do in _LOOKS)
 
     def write(self, message: dict[str, Any]) -> None:
         """Send one message; when the lab has ended, whoever waits for an answer hears of it."""
@@ -283,10 +303,13 @@ def _interrupts_in(stream: Stream) -> Iterator[None]:
 class Stream:
     """One request under way: what comes back, and what can still be sent to it."""
 
-    def __init__(self, session: Session, number: int, answers: queue.SimpleQueue[dict[str, Any] | None]) -> None:
+    def __init__(
+        self, session: Session, number: int, answers: queue.SimpleQueue[dict[str, Any] | None], looks: bool = False
+    ) -> None:
         self._session = session
         self._number = number
         self._answers = answers
+        self._looks = looks
 
     def __enter__(self) -> Stream:
         return self
@@ -303,6 +326,7 @@ class Stream:
 
     def send(self, **message: Any) -> None:
         """Send something to the request: data, an end, a terminal's size, an interrupt."""
+        self._session.touched()
         self._session.write({"to": self._number, **message})
 
     def tell(self, message: dict[str, Any]) -> None:
@@ -346,3 +370,5 @@ class Stream:
     def close(self) -> None:
         """Stop listening."""
         self._session.forget(self._number)
+        if not self._looks:
+            self._session.touched()

@@ -33,6 +33,10 @@ class LabLike(Protocol):
         """The state of the lab now."""
         ...  # a protocol has no body
 
+    def recent(self) -> Snapshot:
+        """The state of the lab a moment ago, where nothing was asked of it since; else now."""
+        ...  # a protocol has no body
+
 
 TRIALS: dict[str, Callable[..., CheckResult]] = {}
 """Every trial by its name; the first parameter of each is the lab."""

@@ -20,12 +20,15 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, TextIO
 
 __all__ = ["main"]
 
 GRACE = 10.0
 """Seconds after its time limit at which a chapter is ended from outside, should the orderly way not have worked."""
+_BETWEEN_SAVES = 5.0
+"""Seconds: papermill would write the whole notebook twice a cell, which takes longer than most cells do."""
 
 
 class Run:
@@ -120,7 +123,12 @@ class Run:
                     force_raise_errors=True,
                     on_notebook_start=run.started,
                 )
-                return run.client.execute()
+                save = nb_man.save
+                nb_man.save = _seldom(save)
+                try:
+                    return run.client.execute()
+                finally:
+                    save()
 
         papermill_engines.register("dnetkit", Engine)
         try:
@@ -155,6 +163,19 @@ def main() -> None:
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     Run(json.loads(sys.argv[1]), channel).start()
+
+
+def _seldom(save: Callable[[], None]) -> Callable[..., None]:
+    """The same, but not done when it was done in the last seconds."""
+    done = time.monotonic()
+
+    def seldom(**_: Any) -> None:
+        nonlocal done
+        if time.monotonic() - done >= _BETWEEN_SAVES:
+            save()
+            done = time.monotonic()
+
+    return seldom
 
 
 def _literal(path: str) -> str:

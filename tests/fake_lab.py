@@ -194,6 +194,7 @@ class FakeLab:
         self.answers: dict[str, Any] = {}
         self.ran: list[tuple[str, str, float]] = []
         self.snapshots = 0
+        self.looks = 0
         self.alive = True
         self.sandbox = "rootless"
         self.engines = {machine.name: machine.engine for machine in snapshot().machines if machine.engine}
@@ -228,6 +229,11 @@ class FakeLab:
             raise LabError("The lab has ended.")
         self.snapshots += 1
         return self.state
+
+    def recent(self) -> Snapshot:
+        """The state as it is: nothing here changes by itself."""
+        self.looks += 1
+        return self.snapshot()
 
     def restart(self, progress: Callable[[str], None] | None = None) -> FakeLab:
         """A fresh state under a fresh id."""

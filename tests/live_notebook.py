@@ -15,6 +15,7 @@ from traitlets.config import Config
 from dnetkit import checks, magics, needs, notebooks, options
 from dnetkit.checks import CheckResult
 from dnetkit.lab import Lab
+from dnetkit.model import Snapshot
 
 CHECK = re.compile(r"^%check\s+(.+?)\s*$", re.MULTILINE)
 
@@ -81,6 +82,6 @@ class LiveNotebook:
         """Why a claim does not apply here; '' when it does."""
         return needs.lacking(claim.needs, self.lab)
 
-    def judge(self, expression: str) -> CheckResult:
-        """Evaluate one check now, as %check does."""
-        return checks.evaluate(expression, self.lab.snapshot(), self.lab, self.shell.user_ns)
+    def judge(self, expression: str, state: Snapshot) -> CheckResult:
+        """Evaluate one check in that state, as %check does."""
+        return checks.evaluate(expression, state, self.lab, self.shell.user_ns)

@@ -72,8 +72,10 @@ def test_a_trial_needs_a_lab():
 
 
 def test_settled_tries_again_until_it_holds_or_time_is_up():
+    lab, seen = FakeLab(), []
     answers = iter([False, False, True])
-    assert settled(lambda: next(answers), 30) is True
-    calls = []
-    assert settled(lambda: calls.append(1), 0) is None
-    assert len(calls) == 1
+    assert settled(lab, lambda state: seen.append(state) or next(answers), 30) is True
+    assert seen == [lab.state] * 3
+    assert (lab.looks, lab.snapshots) == (1, 3), "what did not hold a moment ago is looked at anew"
+    assert settled(lab, lambda _: None, 0) is None
+    assert (lab.looks, lab.snapshots) == (1, 4), "without patience there is one look, at what is now"

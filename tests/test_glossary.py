@@ -11,29 +11,28 @@ from dnetkit.notebooks import Chapter
 
 CHAPTERS = notebooks.chapters()
 (PAGE,) = notebooks.pages(notebooks.find_notebooks())
-GROUPS = [
-    notebooks.source_of(cell)
-    for cell in notebooks.read_notebook(PAGE)["cells"]
-    if notebooks.source_of(cell).startswith("## ")
-]
+CELLS = {cell["id"]: notebooks.source_of(cell) for cell in notebooks.read_notebook(PAGE)["cells"]}
+WORDS = {text[4:].partition("\n")[0]: text for text in CELLS.values() if text.startswith("### ")}
+SHOWN = {word: re.findall(r"\[([^\]]+)\]\(\1\.ipynb\)$", text) for word, text in WORDS.items()}
 
 
-def entries(group: str) -> list[tuple[str, str]]:
-    """(word, what it means) of one group."""
-    return [(word, meaning.strip()) for word, meaning in re.findall(r"(?ms)^### ([^\n]+)\n(.+?)(?=^### |\Z)", group)]
-
-
-ENTRIES = [entry for group in GROUPS for entry in entries(group)]
-SHOWN = {word: re.findall(r"\[([^\]]+)\]\(\1\.ipynb\)$", meaning) for word, meaning in ENTRIES}
+def groups() -> list[list[str]]:
+    """The words below each of the headings."""
+    found: list[list[str]] = []
+    for text in CELLS.values():
+        if text.startswith("## "):
+            found.append([])
+        elif text.startswith("### "):
+            found[-1].append(text[4:].partition("\n")[0].lower())
+    return found
 
 
 def test_every_word_is_there_once_and_in_order():
-    words = [word.lower() for word, _ in ENTRIES]
+    words = [word for group in groups() for word in group]
     assert len(set(words)) == len(words)
-    for group in GROUPS:
-        in_group = [word.lower() for word, _ in entries(group)]
-        assert in_group
-        assert in_group == sorted(in_group)
+    for group in groups():
+        assert group
+        assert group == sorted(group)
 
 
 @pytest.mark.parametrize("word", SHOWN)
@@ -46,6 +45,7 @@ def test_a_word_names_the_chapter_that_shows_it(word):
 def test_a_chapter_ends_with_links_to_its_words(chapter: Chapter):
     last = notebooks.source_of(notebooks.read_notebook(chapter.path)["cells"][-2])
     (line,) = re.findall(r"(?ms)^Words: (.+?)\.$", last)
-    linked = dict(re.findall(r"\[([^\]]+)\]\(glossary\.ipynb#([^)]+)\)", line))
+    linked = dict(re.findall(r"\[([^\]]+)\]\(glossary\.ipynb#cell-id=([^)]+)\)", line))
     assert list(linked) == [word for word, chapters in SHOWN.items() if chapters == [chapter.name]]
-    assert all(anchor == word.replace(" ", "-") for word, anchor in linked.items()), "as JupyterLab names headings"
+    for word, cell in linked.items():
+        assert CELLS[cell].startswith(f"### {word}\n"), "JupyterLab scrolls to the cell of that id"

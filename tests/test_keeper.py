@@ -80,7 +80,7 @@ def test_the_owner_is_killed_while_the_lab_opens(owner: Start, processes: int) -
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("stopped", ["agent", "tini", "dockerd"])
+@pytest.mark.parametrize("stopped", ["keeper", "agent", "tini", "dockerd"])
 def test_a_part_is_stopped_and_then_the_owner_is_killed(owner: Start, stopped: str) -> None:
     process = owner(HOLD_OPEN)
     assert an_id(process)

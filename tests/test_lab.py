@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -352,16 +354,16 @@ def test_labs_at_the_same_time_never_see_each_other(two: Lab, fresh_lab: Lab) ->
 
 
 @pytest.mark.live
-def test_five_labs_open_at_once() -> None:
-    labs = [Lab(client=False) for _ in range(5)]
-    threads = [threading.Thread(target=lab.open) for lab in labs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert all(lab.host.run("docker run --rm busybox true").ok for lab in labs)
-    for lab in labs:
-        lab.close()
+def test_fifty_labs_side_by_side() -> None:
+    labs = [Lab(client=False) for _ in range(50)]
+    with ThreadPoolExecutor(10) as pool, contextlib.ExitStack() as stack:
+        stack.callback(lambda: list(pool.map(Lab.close, labs)))
+        list(pool.map(Lab.open, labs))
+        list(pool.map(lambda lab: lab.host.run(f"docker network create net-{lab.id}"), labs))
+        for lab in labs:
+            names = {network.name for network in lab.snapshot().networks}
+            assert names == {"bridge", "host", "none", f"net-{lab.id}"}
+        assert labs[-1].host.run("docker run --rm busybox echo well").stdout == "well\n"
 
 
 @pytest.mark.live
@@ -483,6 +485,17 @@ def test_a_full_disk_fails_the_command_and_not_the_lab() -> None:
 
 
 @pytest.mark.live
+@pytest.mark.sandbox("root")  # without root there is no cgroup to set a limit in
+def test_a_container_that_wants_more_memory_than_it_may_have_hurts_nobody_else(lab: Lab) -> None:
+    lab.host.run("docker run -d --name neighbour busybox sleep 1000")
+    eaten = lab.host.run("docker run --name eater --memory 24m --memory-swap 24m busybox tail /dev/zero", check=False)
+    assert eaten.status == 137
+    assert lab.host.run("docker inspect --format '{{.State.OOMKilled}}' eater").stdout == "true\n"
+    assert {c.name: c.state for c in lab.snapshot().containers} == {"neighbour": "running", "eater": "exited"}
+    lab.host.run("docker rm -f eater neighbour")
+
+
+@pytest.mark.live
 def test_a_disk_too_small_for_the_images_is_told_before_anything_runs() -> None:
     lab = Lab(disk="16k")
     with pytest.raises(SandboxError, match="No space left on device") as caught:
@@ -501,3 +514,24 @@ def test_what_is_ignored_where_a_lab_is_opened_is_not_in_it():
     finally:
         signal.signal(signal.SIGHUP, before)
     assert not int(ignored, 16) & 1 << signal.SIGHUP - 1
+
+
+def test_what_was_seen_a_moment_ago_is_taken_until_something_is_asked_of_the_lab(lab: Lab, monkeypatch) -> None:
+    monkeypatch.setattr("dnetkit.lab._RECENT", 60.0)
+    seen = lab.snapshot()
+    assert lab.recent() is seen
+    lab.log("host1")
+    assert lab.recent() is seen
+    for touch in (
+        lambda: lab.host.run("true"),
+        lambda: lab.host.run("false", check=False),
+        lab.host.docker.ping,
+        lab.host.docker.ping,  # on the connection that is there
+    ):
+        touch()
+        again = lab.recent()
+        assert again is not seen
+        seen = again
+    assert lab.recent() is seen
+    monkeypatch.setattr("dnetkit.lab._RECENT", 0.0)
+    assert lab.recent() is not seen

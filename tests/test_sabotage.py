@@ -14,6 +14,7 @@ from sabotage import Sabotage
 from sabotaged import SABOTAGE
 
 from dnetkit import checks, notebooks
+from dnetkit.model import Snapshot
 from dnetkit.notebooks import Chapter
 
 CHAPTERS = notebooks.chapters()
@@ -62,7 +63,9 @@ def test_every_check_fails_under_its_sabotage_and_passes_when_that_is_undone(cha
                 caught[claim.expression] = Caught(claim.expression, verdict, red.reason, sabotage.do)
                 carry_out(notebook, sabotage, sabotage.undo)
                 mended = checks.settled(
-                    lambda claim=claim: notebook.judge(claim.expression), max(claim.patience, PATIENCE)
+                    notebook.lab,
+                    lambda state, claim=claim: notebook.judge(claim.expression, state),
+                    max(claim.patience, PATIENCE),
                 )
                 assert mended, f"not mended in cell {cell['id']}: {mended}"
         report(chapter, list(caught.values()))
@@ -118,8 +121,8 @@ class Red:
 
 
 def turns_red(notebook: LiveNotebook, expression: str) -> Red:
-    def attempt() -> Red:
-        result = notebook.judge(expression)
+    def attempt(state: Snapshot) -> Red:
+        result = notebook.judge(expression, state)
         return Red(not result, result.reason)
 
-    return checks.settled(attempt, PATIENCE)
+    return checks.settled(notebook.lab, attempt, PATIENCE)

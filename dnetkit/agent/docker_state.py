@@ -1,17 +1,14 @@
-"""What the engines say about their networks and containers, and how that joins with what the kernel says."""
+"""How what the engines say about their networks and containers joins with what the kernel says."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
-from dnetkit.agent.dockerd import Engine, NotThere
-from dnetkit.agent.place import read_value
+from dnetkit.agent.inquiry import Answers
 from dnetkit.agent.probes.files import CONTAINER_FILES, read_files
 from dnetkit.agent.probes.processes import Entry, Processes
 from dnetkit.agent.probes.spaces import inside
@@ -28,9 +25,8 @@ from dnetkit.model import (
     Unavailable,
 )
 
-__all__ = ["Answers", "DockerState", "Inspected", "Sandbox", "ask"]
+__all__ = ["DockerState", "Sandbox"]
 
-_AT_ONCE = 2  # questions under way to one engine
 _ID_LENGTHS = (9, 10)  # of a network's id in the name of a file: of its balancer, of its bridge
 _OWN = re.compile(r"/(default|ingress_sbox|lb_[^/]*|\d+-[^/]*)$")
 
@@ -50,16 +46,6 @@ _SETTINGS = (
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What one engine said: its networks, the answers to inspect for each container (the oldest first), its info."""
-
-    networks: list[Any]
-    containers: list[Any]
-    info: dict[str, Any]
-    missing: list[Unavailable]
-
-
-@dataclass(frozen=True)
 class Sandbox:
     """A container's network namespace: `path` is its file inside the machine."""
 
@@ -67,83 +53,6 @@ class Sandbox:
     container: str
     path: str
     running: bool
-
-
-@dataclass(frozen=True)
-class Inspected:
-    """What an engine answered about a running container, and by what to tell that it would answer the same again.
-
-    listed: its entry in the list of containers, in which each endpoint has a number that no later one gets. started:
-    when its first process started, which a container that was started anew does not share.
-    """
-
-    listed: dict[str, Any]
-    started: str
-    plain: dict[str, Any]
-
-
-def ask(engine: Engine, known: dict[str, Inspected] | None = None) -> Answers:
-    """Ask an engine everything. Raises OSError when it does not answer.
-
-    known: by their ids the containers that were inspected before, each of which is inspected again only when it may
-    have changed.
-    """
-    missing: list[Unavailable] = []
-    known = {} if known is None else known
-    with ThreadPoolExecutor(_AT_ONCE + 1) as pool, engine.converse() as conversation:
-        info = pool.submit(engine.get, "/info")
-        networks = conversation.get("/networks")
-        listed = {entry["Id"]: _lasting(entry) for entry in conversation.get("/containers/json?all=1")}
-        same = {name: one for name, entry in listed.items() if (one := known.get(name)) and _is(engine, one, entry)}
-        new = [name for name in listed if name not in same]
-        parts = [pool.submit(_inspect, engine, new[start::_AT_ONCE], missing) for start in range(_AT_ONCE)]
-        fresh = [plain for part in parts for plain in part.result()]
-        known.clear()
-        known.update(same)
-        for plain in fresh:
-            if _is_told_by_its_entry(plain) and (started := _started(engine, plain)):
-                known[plain["Id"]] = Inspected(listed[plain["Id"]], started, plain)
-        containers = [*(one.plain for one in same.values()), *fresh]
-        containers.sort(key=lambda plain: (plain["Created"], plain["Id"]))
-        return Answers(networks, containers, info.result(), missing)
-
-
-def _lasting(entry: dict[str, Any]) -> dict[str, Any]:
-    """An entry of the list without its words on how long the container has run."""
-    return {key: value for key, value in entry.items() if key != "Status"}
-
-
-def _is(engine: Engine, one: Inspected, entry: dict[str, Any]) -> bool:
-    return entry == one.listed and _started(engine, one.plain) == one.started
-
-
-def _is_told_by_its_entry(plain: dict[str, Any]) -> bool:
-    """Not what has ended, which may have run once more since, nor what is linked: it names others, who change."""
-    networks = plain["NetworkSettings"].get("Networks") or {}
-    linked = plain["HostConfig"].get("Links") or any(endpoint.get("Links") for endpoint in networks.values())
-    return bool(plain["State"]["Running"] and not linked)
-
-
-def _started(engine: Engine, plain: dict[str, Any]) -> str:
-    """When the first process of a container started (proc(5), stat); '' when it has ended."""
-    try:
-        stat = read_value(engine.machine.path(f"/proc/{plain['State']['Pid']}/stat"))
-        return stat.rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
-
-
-def _inspect(engine: Engine, names: Iterable[str], missing: list[Unavailable]) -> list[Any]:
-    found = []
-    with engine.converse() as conversation:
-        for name in names:
-            try:
-                found.append(conversation.get(f"/containers/{quote(name)}/json"))
-            except NotThere:
-                continue  # removed since it was listed
-            except OSError as error:
-                missing.append(Unavailable(f"container {name[:12]} of {engine.machine.name}", str(error)))
-    return found
 
 
 @dataclass

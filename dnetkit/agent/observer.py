@@ -15,9 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from dnetkit.agent import docker_state
-from dnetkit.agent.docker_state import DockerState, Inspected
+from dnetkit.agent import inquiry
+from dnetkit.agent.docker_state import DockerState
 from dnetkit.agent.dockerd import Engine
+from dnetkit.agent.inquiry import Inspected
 from dnetkit.agent.machines import Machine
 from dnetkit.agent.place import Kept
 from dnetkit.agent.probes import probe
@@ -99,8 +100,7 @@ class Observer:
         with contextlib.ExitStack() as stack:
             pool = stack.enter_context(ThreadPoolExecutor(max(1, len(self._engines))))
             asked = {
-                name: pool.submit(docker_state.ask, engine, self._inspected[name])
-                for name, engine in self._engines.items()
+                name: pool.submit(inquiry.ask, engine, self._inspected[name]) for name, engine in self._engines.items()
             }
             processes = Processes(self._machines)
             located = find(stack, self._machines, processes, missing)

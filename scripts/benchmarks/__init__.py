@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import bare, cell, chapter, crowd_snapshot, many, picture, plain_lab
+from benchmarks import bare, cell, chapter, chapters, crowd_snapshot, many, picture, plain_lab
 from benchmarks.crowds import Crowds
 from benchmarks.rows import Row
 
@@ -14,10 +14,11 @@ __all__ = ["BENCHMARKS", "Benchmark", "Row"]
 
 @dataclass(frozen=True)
 class Benchmark:
-    """about: what it measures, in a few words."""
+    """about: what it measures, in a few words; seldom: it takes long, so only when it is asked for."""
 
     about: str
     measure: Callable[[int, Crowds], list[Row]]
+    seldom: bool = False
 
 
 BENCHMARKS = {
@@ -28,4 +29,7 @@ BENCHMARKS = {
     "cell": Benchmark("before and after a cell beside one docker run", cell.measure),
     "diagram": Benchmark("a diagram of 40 containers beside dot", picture.measure),
     "snapshot": Benchmark("a snapshot of 40 containers beside the tools, and of 150", crowd_snapshot.measure),
+    "chapters": Benchmark(
+        "each chapter from 03 on beside its commands (when asked for with --only)", lambda *_: chapters.measure(), True
+    ),
 }
