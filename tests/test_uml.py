@@ -171,7 +171,7 @@ def test_nothing_is_left_of_the_guests_memory(tmp_path: Path) -> None:
 def test_the_machines_root_is_the_guests_read_only(tmp_path: Path) -> None:
     asked = guest.Guest(("true",), tmp_path, tmp_path / "results")
     words = guest.command_line(made(tmp_path, ""), asked, tmp_path / "scratch")
-    assert {"rootfstype=hostfs", "rootflags=/", "ro", "con0=null,fd:4", f"job={tmp_path}/results/job"} <= {*words}
+    assert {"rootfstype=hostfs", "rootflags=/", "ro", "con1=null,fd:4", f"job={tmp_path}/results/job"} <= {*words}
     assert "rw" not in words
 
 

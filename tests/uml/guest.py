@@ -150,7 +150,7 @@ def script(guest: Guest) -> str:
 
 
 def command_line(kernel: Kernel, guest: Guest, scratch: Path) -> list[str]:
-    """The kernel and its arguments; its console is descriptor 4.
+    """The kernel and its arguments; the terminal of the job is descriptor 4.
 
     Raises SandboxError for a path that cannot be given to it.
     """
@@ -158,9 +158,9 @@ def command_line(kernel: Kernel, guest: Guest, scratch: Path) -> list[str]:
         if any(letter in str(path) for letter in " ,\"'\\"):
             raise SandboxError(f"The kernel cannot be given this path: {path}", "It takes none with blanks or commas.")
     return [
-        *(str(kernel.program), f"mem={guest.memory}", "umid=guest", f"uml_dir={scratch}/", "quiet", "loglevel=1"),
+        *(str(kernel.program), f"mem={guest.memory}", "umid=guest", f"uml_dir={scratch}/"),
         *("root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", f"init={HERE / 'init'}"),
-        *("con=null", "con0=null,fd:4"),
+        *("con=null", "con0=null,fd:1", "con1=null,fd:4"),
         *(f"job={guest.results / 'job'}", f"results={guest.results}", f"modules={kernel.modules}"),
     ]
 
