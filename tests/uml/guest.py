@@ -33,12 +33,14 @@ NO_ANSWER = 70
 """The exit status when the guest ended without saying how its job did."""
 
 LEASH = """
+ulimit -S -n "$(ulimit -H -n)"
 exec 3<&0 </dev/null
 ((exec >&2; read -r word <&3; rm -rf "$TMPDIR"; kill -KILL 0) &)
 exec nice -n "$0" "$@" 3<&- 4>&1 >&2
 """
 """What starts the kernel. The guest's programs run in processes that would outlive a kernel that is killed. So one more
-process of that group ends them all as soon as the pipe at its input is closed, whatever closed it."""
+process of that group ends them all as soon as the pipe at its input is closed, whatever closed it. And a file of the
+machine stays open as long as the guest has it in its cache: an ordinary user's 1024 are too few."""
 
 
 @dataclass(frozen=True)
