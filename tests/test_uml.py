@@ -168,10 +168,16 @@ def test_nothing_is_left_of_the_guests_memory(tmp_path: Path) -> None:
     assert not Path((tmp_path / "results/scratch").read_text().strip()).exists()
 
 
+def test_the_kernel_may_hold_as_many_files_open_as_this_user_may(tmp_path: Path) -> None:
+    assert booted(tmp_path, "ulimit -S -n >$results/files; ulimit -H -n >>$results/files; echo 0 >$results/status") == 0
+    soft, hard = (tmp_path / "results/files").read_text().split()
+    assert soft == hard
+
+
 def test_the_machines_root_is_the_guests_read_only(tmp_path: Path) -> None:
     asked = guest.Guest(("true",), tmp_path, tmp_path / "results")
     words = guest.command_line(made(tmp_path, ""), asked, tmp_path / "scratch")
-    assert {"rootfstype=hostfs", "rootflags=/", "ro", "con0=null,fd:4", f"job={tmp_path}/results/job"} <= {*words}
+    assert {"rootfstype=hostfs", "rootflags=/", "ro", "con1=null,fd:4", f"job={tmp_path}/results/job"} <= {*words}
     assert "rw" not in words
 
 

@@ -33,12 +33,14 @@ NO_ANSWER = 70
 """The exit status when the guest ended without saying how its job did."""
 
 LEASH = """
+ulimit -S -n "$(ulimit -H -n)"
 exec 3<&0 </dev/null
 ((exec >&2; read -r word <&3; rm -rf "$TMPDIR"; kill -KILL 0) &)
 exec nice -n "$0" "$@" 3<&- 4>&1 >&2
 """
 """What starts the kernel. The guest's programs run in processes that would outlive a kernel that is killed. So one more
-process of that group ends them all as soon as the pipe at its input is closed, whatever closed it."""
+process of that group ends them all as soon as the pipe at its input is closed, whatever closed it. And a file of the
+machine stays open as long as the guest has it in its cache: an ordinary user's 1024 are too few."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ def script(guest: Guest) -> str:
 
 
 def command_line(kernel: Kernel, guest: Guest, scratch: Path) -> list[str]:
-    """The kernel and its arguments; its console is descriptor 4.
+    """The kernel and its arguments; the terminal of the job is descriptor 4.
 
     Raises SandboxError for a path that cannot be given to it.
     """
@@ -158,9 +160,9 @@ def command_line(kernel: Kernel, guest: Guest, scratch: Path) -> list[str]:
         if any(letter in str(path) for letter in " ,\"'\\"):
             raise SandboxError(f"The kernel cannot be given this path: {path}", "It takes none with blanks or commas.")
     return [
-        *(str(kernel.program), f"mem={guest.memory}", "umid=guest", f"uml_dir={scratch}/", "quiet", "loglevel=1"),
+        *(str(kernel.program), f"mem={guest.memory}", "umid=guest", f"uml_dir={scratch}/"),
         *("root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", f"init={HERE / 'init'}"),
-        *("con=null", "con0=null,fd:4"),
+        *("con=null", "con0=null,fd:1", "con1=null,fd:4"),
         *(f"job={guest.results / 'job'}", f"results={guest.results}", f"modules={kernel.modules}"),
     ]
 
