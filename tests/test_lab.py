@@ -516,6 +516,7 @@ def test_what_is_ignored_where_a_lab_is_opened_is_not_in_it():
     assert not int(ignored, 16) & 1 << signal.SIGHUP - 1
 
 
+@pytest.mark.live
 def test_what_was_seen_a_moment_ago_is_taken_until_something_is_asked_of_the_lab(lab: Lab, monkeypatch) -> None:
     monkeypatch.setattr("dnetkit.lab._RECENT", 60.0)
     seen = lab.snapshot()
