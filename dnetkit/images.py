@@ -16,10 +16,10 @@ import difflib
 import errno
 import fcntl
 import json
+import os
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -253,19 +253,28 @@ def _scratch(place: Path, name: str = "") -> Iterator[Path]:
     """
     try:
         place.mkdir(parents=True, exist_ok=True)
-        for left in place.glob(f".{name or 'packages'}-*"):
-            if name or not _in_use(left):
-                shutil.rmtree(left, ignore_errors=True)
-        with (
-            tempfile.TemporaryDirectory(prefix=f".{name or 'packages'}-", dir=place) as made,
-            (Path(made) / ".lock").open("w") as handle,
-        ):
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with contextlib.ExitStack() as stack:
+            with _alone_in(place):  # one that is just made is not locked yet
+                for left in place.glob(f".{name or 'packages'}-*"):
+                    if name or not _in_use(left):
+                        shutil.rmtree(left, ignore_errors=True)
+                made = stack.enter_context(tempfile.TemporaryDirectory(prefix=f".{name or 'packages'}-", dir=place))
+                fcntl.flock(stack.enter_context((Path(made) / ".lock").open("w")), fcntl.LOCK_EX)
             yield Path(made)
     except OSError as error:
         if name:
             raise
         raise no_room("The cache cannot be written", place, error) from error
+
+
+@contextlib.contextmanager
+def _alone_in(place: Path) -> Iterator[None]:
+    door = os.open(place, os.O_RDONLY)
+    try:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(door)
 
 
 def _in_use(scratch: Path) -> bool:
@@ -274,9 +283,6 @@ def _in_use(scratch: Path) -> bool:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except FileNotFoundError:
-        with contextlib.suppress(OSError):
-            return time.time() - scratch.stat().st_mtime < 60  # it was made this moment, and is not locked yet
     except OSError:
         return False
     return False
