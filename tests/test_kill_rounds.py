@@ -19,7 +19,7 @@ from leaks import Watch, descendants
 Start = Callable[..., "subprocess.Popen[str]"]
 
 SEED = 20261126
-ROUNDS = int(os.environ.get("DNETKIT_ROUNDS", "15"))
+ROUNDS = int(os.environ.get("DNETKIT_ROUNDS", "8"))
 PATIENCE = 40.0
 """Seconds after which an owner whose lab was hurt must have ended by itself."""
 
