@@ -113,7 +113,8 @@ def _round(owner: Start, choice: random.Random, length: float) -> str:
         time.sleep(choice.uniform(0.0, 0.5))
         process.kill()
     _, said = process.communicate(timeout=PATIENCE)
-    if how != signal.SIGSTOP and victim != "owner" and process.returncode:
+    ending = process.returncode == -how  # Python has taken its handlers away already: the signal itself ended it
+    if how != signal.SIGSTOP and victim != "owner" and process.returncode and not ending:
         last = said.strip().splitlines()[-1]
         assert "dnetkit.errors." in said, f"{done}: {said}"
         return f"{done}; {last[:100]}"
