@@ -57,11 +57,11 @@ def evaluate(
 ) -> CheckResult:
     """Evaluate one check. `lab` is for the live ones, `output` is what `answer` and `not_answer` look at.
 
-    `snapshot` may be what takes one, which is not called where the check only runs a command.
+    `snapshot` may be what takes one: that is not called where the check only runs a command.
 
     Raises UsageError for an expression that is not a check: a plain truth value, an unknown name, wrong arguments.
     """
-    state = cache(snapshot if callable(snapshot) else lambda: snapshot)
+    state = snapshot if callable(snapshot) else lambda: snapshot
     scope: dict[str, Any] = dict(variables or {})
     scope.update({name: partial(_read, function, state) for name, function in (CLAIMS | _VALUES).items()})
     scope.update({name: partial(_try, function, lab) for name, function in TRIALS.items()})
@@ -98,8 +98,8 @@ def _usage(expression: str) -> str:
     return f"It is called so: {called}({', '.join(parameters)})"
 
 
-def _read(function: Callable[..., Any], state: Callable[[], Snapshot], *args: Any, **options: Any) -> Any:
-    return function(state(), *args, **options)
+def _read(function: Callable[..., Any], look: Look, *args: Any, **options: Any) -> Any:
+    return function(look(), *args, **options)
 
 
 def _try(function: Callable[..., CheckResult], lab: LabLike | None, *args: Any, **options: Any) -> CheckResult:

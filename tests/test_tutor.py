@@ -25,9 +25,8 @@ def start_two(lab):
 def learner(notebook, monkeypatch):
     """A notebook with an open lab and two exercises."""
     monkeypatch.setattr(exercises, "catalogue", lambda: {"number": NUMBER, "second": SECOND})
-    monkeypatch.setattr(
-        exercises, "settled", lambda lab, attempt, _seconds: attempt(lab.snapshot)
-    )  # data does not change by waiting
+    # data does not change by waiting
+    monkeypatch.setattr(exercises, "settled", lambda lab, attempt, _seconds: attempt(lab.snapshot))
     notebook.answers.update({"run two": start_two, "print": Step("", 0, "the number is\n5\n")})
     notebook.run("%lab open")
     return notebook

@@ -234,9 +234,8 @@ def _is_message(message: Any) -> bool:
 
 def main() -> int:
     """Serve until stdin ends."""
-    signal.signal(
-        signal.SIGHUP, signal.SIG_DFL
-    )  # ignored where all was started with nohup: a closed terminal is to end
+    # Ignored where all was started with nohup; a terminal that is closed is to end what runs in it.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     out = os.dup(1)
     os.dup2(2, 1)  # whatever a child or a stray print writes must not get into the protocol
     source = os.fdopen(os.dup(0), "rb")
