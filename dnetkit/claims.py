@@ -63,7 +63,7 @@ def link_exists(snapshot: Snapshot, where: str, link: str, kind: str = "") -> Ch
     claim = f"{where} has an interface {link}" + (f" of kind {kind}" if kind else "")
     if found is None:
         facts.must_be_read(snapshot, "links", space)
-        return CheckResult(False, claim, f"its interfaces are {listed(one.name for one in space.links)}")
+        return CheckResult(False, claim, _its("interface", (one.name for one in space.links)))
     return CheckResult(kind in ("", found.kind), claim, f"{link} is there, of kind {found.kind}")
 
 
@@ -73,7 +73,7 @@ def no_link(snapshot: Snapshot, where: str, link: str) -> CheckResult:
     space = facts.namespace(snapshot, where)
     facts.must_be_read(snapshot, "links", space)
     there = [known.name for known in space.links]
-    return CheckResult(link not in there, f"{where} has no interface {link}", f"its interfaces are {listed(there)}")
+    return CheckResult(link not in there, f"{where} has no interface {link}", _its("interface", there))
 
 
 @claim
@@ -83,7 +83,7 @@ def interfaces(snapshot: Snapshot, where: str, count: int) -> CheckResult:
     facts.must_be_read(snapshot, "links", space)
     there = [known.name for known in space.links if known.kind != "loopback"]
     claim = f"{where} has {count} interface{'' if count == 1 else 's'} beside lo"
-    return CheckResult(len(there) == count, claim, f"they are {listed(there)}")
+    return CheckResult(len(there) == count, claim, _its("interface", there) if there else "it has only lo")
 
 
 @claim
@@ -127,7 +127,7 @@ def ports(snapshot: Snapshot, where: str, bridge: str, count: int) -> CheckResul
     return CheckResult(
         len(there) == count,
         f"{bridge} on {where} has {count} port{'s' * (count != 1)}",
-        f"its ports are {listed(there)}",
+        _its("port", there),
     )
 
 
@@ -138,7 +138,7 @@ def has_address(snapshot: Snapshot, where: str, link: str, address: str = "", wi
     wanted = f"the address {address}" if address else f"an address within {within}" if within else "an address"
     claim = f"{link} in {where} has {wanted}"
     fits = [a for a in there if address in ("", a.ip, a.cidr) and (not within or _within(a.ip, within))]
-    return CheckResult(bool(fits), claim, f"its addresses are {listed(a.cidr for a in there)}")
+    return CheckResult(bool(fits), claim, _its("address", (a.cidr for a in there), "addresses"))
 
 
 @claim
@@ -146,7 +146,7 @@ def no_address(snapshot: Snapshot, where: str, link: str) -> CheckResult:
     """The interface has no IPv4 address."""
     there = [a.cidr for a in facts.link(snapshot, where, link).addresses if a.family == 4]
     facts.must_be_read(snapshot, "links", facts.namespace(snapshot, where))
-    return CheckResult(not there, f"{link} in {where} has no IPv4 address", f"its addresses are {listed(there)}")
+    return CheckResult(not there, f"{link} in {where} has no IPv4 address", _its("address", there, "addresses"))
 
 
 @claim
@@ -169,9 +169,7 @@ def route(snapshot: Snapshot, where: str, destination: str, via: str = "", dev: 
     claim = f"{where} has a route {_route(destination, via, dev)}"
     if not fits:
         facts.must_be_read(snapshot, "routes", facts.namespace(snapshot, where))
-    return CheckResult(
-        bool(fits), claim, f"its routes are {listed(_route(r.destination, r.gateway, r.device) for r in there)}"
-    )
+    return CheckResult(bool(fits), claim, _its("route", (_route(r.destination, r.gateway, r.device) for r in there)))
 
 
 @claim
@@ -179,7 +177,7 @@ def no_route(snapshot: Snapshot, where: str, destination: str) -> CheckResult:
     """There is no route to that destination."""
     facts.must_be_read(snapshot, "routes", facts.namespace(snapshot, where))
     there = _routes(snapshot, where)
-    seen = f"its routes are {listed(_route(r.destination, r.gateway, r.device) for r in there)}"
+    seen = _its("route", (_route(r.destination, r.gateway, r.device) for r in there))
     return CheckResult(all(r.destination != destination for r in there), f"{where} has no route {destination}", seen)
 
 
@@ -205,7 +203,7 @@ def neighbour(snapshot: Snapshot, where: str, address: str, state: str = "") -> 
     there = (f"{n.address} {n.mac or 'without a MAC'} {n.state}" for n in space.neighbours)
     claim = f"{where} knows the MAC address of its neighbour {address}"
     return CheckResult(
-        bool(fits), claim, f"its neighbours are {listed(there)}", f"It asks when it first sends there: ping {address}"
+        bool(fits), claim, _its("neighbour", there), f"It asks when it first sends there: ping {address}"
     )
 
 
@@ -268,6 +266,14 @@ def listed(items: Iterable[str], empty: str = "none") -> str:
     items = list(items)
     shown = ", ".join(items[:8])
     return f"{shown}, ... ({len(items)})" if len(items) > 8 else shown or empty
+
+
+def _its(noun: str, items: Iterable[str], plural: str = "") -> str:
+    """What something has of a kind: 'its port is veth1', 'its ports are veth1, veth2', or 'it has no port'."""
+    items = list(items)
+    if not items:
+        return f"it has no {noun}"
+    return f"its {noun} is {items[0]}" if len(items) == 1 else f"its {plural or noun + 's'} are {listed(items)}"
 
 
 def _within(address: str, network: str) -> bool:

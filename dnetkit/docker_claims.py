@@ -39,7 +39,7 @@ def no_container(snapshot: Snapshot, name: str) -> CheckResult:
     found = snapshot.container(short, machine)
     there = listed(c.name for c in snapshot.containers)
     return CheckResult(
-        found is None, f"there is no container {name}", f"the containers are {there}", f"docker rm -f {short}"
+        found is None, f"there is no container {name}", f"the containers: {there}", f"docker rm -f {short}"
     )
 
 
@@ -60,7 +60,9 @@ def on_network(snapshot: Snapshot, name: str, network: str) -> CheckResult:
     """The container is on that Docker network."""
     there = [endpoint.network for endpoint in facts.container(snapshot, name).endpoints]
     hint = f"docker network connect {network} {name}"
-    return CheckResult(network in there, f"{name} is on the network {network}", f"it is on {listed(there)}", hint)
+    return CheckResult(
+        network in there, f"{name} is on the network {network}", f"it is on {listed(there, 'no network')}", hint
+    )
 
 
 @claim
@@ -70,7 +72,7 @@ def not_on_network(snapshot: Snapshot, name: str, network: str) -> CheckResult:
     facts.must_be_read(snapshot, "docker")
     hint = f"docker network disconnect {network} {name}"
     return CheckResult(
-        network not in there, f"{name} is not on the network {network}", f"it is on {listed(there)}", hint
+        network not in there, f"{name} is not on the network {network}", f"it is on {listed(there, 'no network')}", hint
     )
 
 
@@ -79,7 +81,7 @@ def same_network(snapshot: Snapshot, one: str, other: str) -> CheckResult:
     """Both containers are on one Docker network."""
     first, second = facts.container(snapshot, one), facts.container(snapshot, other)
     of_first, of_second = ({e.network for e in c.endpoints} for c in (first, second))
-    seen = f"{one} is on {listed(sorted(of_first))}, {other} on {listed(sorted(of_second))}"
+    seen = f"{one} is on {listed(sorted(of_first), 'no network')}, {other} on {listed(sorted(of_second), 'no network')}"
     passed = first.machine == second.machine and bool(of_first & of_second)
     return CheckResult(passed, f"{one} and {other} are on one network", seen)
 

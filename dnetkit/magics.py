@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import atexit
 import os
-import re
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
-from dnetkit import checks, completion, needs, options, views
+from dnetkit import completion, needs, options, views
 from dnetkit.cells import as_python, perform
-from dnetkit.errors import CheckFailed, CommandError, DnetkitError, EngineError, LabError, UnknownMachine, UsageError
+from dnetkit.errors import CommandError, DnetkitError, EngineError, LabError, UnknownMachine, UsageError
 from dnetkit.failures import did_you_mean
+from dnetkit.looks import Looks
 from dnetkit.model import CommandResult, Snapshot
 from dnetkit.stage import Slot, can_redraw, show
 from dnetkit.tutor import Tutor
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Workbench", "load", "unload"]
 
 OPEN_FIRST = "Run the cell with `%lab open` first (it is near the top of each chapter)."
-PATIENCE = 1.0
-"""Seconds that a check gets to come true: the kernel tells of a link's state up to a second late."""
 
 
 @magics_class
@@ -41,8 +39,8 @@ class Workbench(Magics):
         super().__init__(shell)
         self._shell = shell
         self.current: Lab | None = None
-        self.named: dict[str, Snapshot] = {}
         self.changes: Changes | None = None
+        self.looks = Looks(shell, self)
         self.tutor = Tutor(shell, self)
         self.withdraw = completion.offer(shell, self.state)
         self._open_lab = open_lab or _open_lab
@@ -172,8 +170,8 @@ class Workbench(Magics):
             lab.close()
 
     def _forget(self) -> None:
-        self.named.clear()
         self.changes = None
+        self.looks.forget()
         self.tutor.forget()
 
     @cell_magic
@@ -233,90 +231,11 @@ class Workbench(Magics):
     def _compare(self, lab: Lab, before: Snapshot | None) -> None:
         if before is None:
             return
-        from dnetkit.diff import diff  # noqa: PLC0415 - see _open_lab
+        from dnetkit.diff import diff  # noqa: PLC0415 - see `_open_lab`
 
         self.changes = diff(before, lab.snapshot())
         if self.changes:
             show(self.changes)
-
-    @line_magic
-    def diagram(self, line: str) -> None:
-        """Draw the network, with what the last cell changed.
-
-        %diagram [--detail auto|brief|normal|full] [--focus NAME] [--direction auto|TB|LR] [--needs NEED,...]
-        """
-        from dnetkit.diagram import diagram  # noqa: PLC0415 - see _open_lab
-
-        asked = {name: value for name, value in vars(options.DIAGRAM.read(line)).items() if value is not None}
-        lab = self.need_lab()
-        if reason := needs.lacking(asked.pop("needs"), lab):
-            show(needs.NotApplicable("picture", "%diagram", reason))
-            return
-        show(diagram(lab.recent(), changes=self.changes, **asked))
-
-    @line_magic
-    def snapshot(self, line: str) -> Snapshot:
-        """Take the state of the lab now; with a name it is also kept for %diff: %snapshot [NAME]."""
-        name = line.strip().removesuffix(";").rstrip()  # which tells IPython not to show it
-        if name and not re.fullmatch(r"[A-Za-z_][\w.-]*", name):
-            raise UsageError(f"{name!r} is not a name for a snapshot.", "Take one word, such as: %snapshot before")
-        state = self.need_lab().snapshot()
-        if name:
-            self.named[name] = state
-        return state
-
-    @line_magic
-    def diff(self, line: str) -> None:
-        """What the last cell changed, or what changed between snapshots: %diff [A [B]]; without B, until now."""
-        from dnetkit.diff import diff  # noqa: PLC0415 - see _open_lab
-
-        before, after = self._pair(line)
-        changes = diff(before, after)
-        show(changes if changes else views.message("Nothing changed."))
-
-    @line_magic
-    def counters(self, line: str) -> None:
-        """Which rules counted packets in the last cell, or between snapshots: %counters [A [B]]."""
-        from dnetkit.diff import counters  # noqa: PLC0415 - see _open_lab
-
-        show(counters(*self._pair(line)))
-
-    def _pair(self, line: str) -> tuple[Snapshot, Snapshot]:
-        asked = options.DIFF.read(line)
-        lab = self.need_lab()
-        if asked.before is None:
-            if self.changes is None:
-                raise UsageError(
-                    "No cell has been compared yet.", "Run a %%host cell (without --no-diff), or name snapshots."
-                )
-            return self.changes.before, self.changes.after
-        return self._named(asked.before), self._named(asked.after) if asked.after else lab.snapshot()
-
-    def _named(self, name: str) -> Snapshot:
-        if name not in self.named:
-            known = f"The named ones are: {', '.join(self.named)}." if self.named else f"%snapshot {name} takes one."
-            raise UsageError(f"There is no snapshot {name}.", known)
-        return self.named[name]
-
-    @no_var_expand
-    @line_magic
-    def check(self, line: str) -> None:
-        """Show that a claim holds, and stop here when it does not.
-
-        %check [--within SECONDS] [--needs NEED,...] EXPRESSION
-        """
-        patience, needed, expression = options.check(line, PATIENCE)
-        if not expression:
-            raise UsageError("%check needs a claim.", f"The checks are: {', '.join(checks.names())}")
-        lab = self.need_lab()
-        if reason := needs.lacking(needed, lab):
-            show(needs.NotApplicable("check", expression, reason))
-            return
-        variables = self._shell.user_ns
-        result = checks.settled(lab, lambda look: checks.evaluate(expression, look, lab, variables), patience)
-        show(result)
-        if not result:
-            raise CheckFailed(f"{result.claim}: seen: {result.reason}", result.hint)
 
     def state(self) -> Snapshot | None:
         """The state of the lab now; None when there is none to tell of."""
@@ -341,7 +260,7 @@ def _open_lab(**wanted: Any) -> Lab:
 def load(shell: InteractiveShell, open_lab: Callable[..., Lab] | None = None) -> Workbench:
     """Register the magics; what `%load_ext dnetkit` does. A test gives them another way to open a lab."""
     bench = Workbench(shell, open_lab)
-    shell.register_magics(bench, bench.tutor)
+    shell.register_magics(bench, bench.looks, bench.tutor)
     if shell.display_formatter is not None:
         shell.display_formatter.mimebundle_formatter.for_type(
             Snapshot, lambda state, **_: views.snapshot(state)._repr_mimebundle_()

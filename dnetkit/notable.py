@@ -50,6 +50,9 @@ _OWN_FLAGS = {
 }
 """Flags that follow from the state of a link."""
 
+_FROM_MAC = {"bridge_id", "root_id"}
+"""Parameters that say a bridge's MAC once more."""
+
 _OF_LINK = re.compile(r"net\.ipv[46]\.conf\.([^.]+)\.(.+)")
 """The name of a setting of one link, or of 'all' or 'default'."""
 
@@ -152,6 +155,9 @@ class Notable:
             left_out |= {"port", "vlans"}  # they come with the bridge
         elif before.port.flags == after.port.flags and before.port.cost == after.port.cost:
             left_out.add("port")  # its state follows from the link's
+        differing = {name for name, _ in set(before.parameters) ^ set(after.parameters)}
+        if before.mac != after.mac and differing <= _FROM_MAC:
+            left_out.add("parameters")
         if after.peer is None and self._silent:
             left_out.add("peer")
         return [name for name in fields if name not in left_out]

@@ -17,6 +17,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -27,6 +28,8 @@ __all__ = ["main"]
 
 GRACE = 10.0
 """Seconds after its time limit at which a chapter is ended from outside, should the orderly way not have worked."""
+_KERNEL = "python3"
+_UNUSED = ("fqdn", "isoduration", "rfc3986_validator", "rfc3987_syntax", "uri_template", "webcolors")
 _BETWEEN_SAVES = 5.0
 """Seconds: papermill would write the whole notebook twice a cell, which takes longer than most cells do."""
 
@@ -38,8 +41,8 @@ class Run:
         self.job = job
         self.channel = channel
         self.deadline: float = time.monotonic() + job["timeout"]
-        self.client: Any = None
-        self.kernel: int | None = None
+        self.manager: Any = None
+        self.ready = False
         self.ended = ""
         self._lock = threading.Lock()
 
@@ -49,7 +52,12 @@ class Run:
         alarm = threading.Timer(self.job["timeout"] + GRACE, self.stop, ["overrun"])
         alarm.daemon = True
         alarm.start()
-        ended = self._papermill()
+        try:
+            ended = self._papermill()
+        finally:
+            with self._lock:
+                if process := self._kill():
+                    process.wait()
         self.tell(ended=self.ended or ended)
 
     def tell(self, **message: Any) -> None:
@@ -63,70 +71,83 @@ class Run:
             self.ended = self.ended or why
             self._kill()
 
-    def started(self, **_: Any) -> None:
-        """Papermill's hook: the kernel is there."""
-        with self._lock:
-            self.kernel = self.client.km.provisioner.pid
-            if self.ended:
-                self._kill()
-        self.tell(kernel=self.kernel)
+    def answered(self, **_: Any) -> None:
+        """Papermill's hook: the kernel has answered for the first time."""
+        self.ready = True
 
     def limit(self, _: object) -> float:
         """How long the next cell may take: its own limit, and what is left of the chapter's (0 would mean no limit)."""
         return max(0.1, min(float(self.job["cell_timeout"]), self.deadline - time.monotonic()))
 
-    def _kill(self) -> None:
-        manager = self.client.km if self.client else None
-        process = manager.provisioner.process if manager and manager.provisioner else None
+    def _kill(self) -> subprocess.Popen[bytes] | None:
+        """Kill the kernel if there is one that has not been waited for."""
+        process: subprocess.Popen[bytes] | None = self.manager and self.manager.provisioner.process
         # Only while it has not been waited for: after that its number may belong to anyone. It leads a group of its
         # own.
-        if self.kernel is not None and process is not None and process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.kernel, signal.SIGKILL)
+        if process is None or process.returncode is not None:
+            return None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        return process
 
     def _watch_input(self) -> None:
         while os.read(0, 4096):
             pass
         self.stop("cancelled")
 
+    def _start_kernel(self) -> None:
+        from jupyter_client.manager import AsyncKernelManager
+        from jupyter_core.utils import run_sync
+        from traitlets.config import Config
+
+        # Sockets in place of TCP ports: kernels that start at one moment can take each other's ports. With ipc, `ip` is
+        # where a path begins; left to its default that is the current folder, and the kernels of two chapters would
+        # take each other's sockets.
+        config = Config({"KernelManager": {"transport": "ipc", "ip": self.job["sockets"]}})
+        manager: Any = AsyncKernelManager(kernel_name=_KERNEL, config=config)
+        start = run_sync(manager.start_kernel)
+        start(extra_arguments=["--HistoryManager.hist_file=:memory:"], cwd=self.job["cwd"])
+        with self._lock:
+            self.manager = manager
+            if self.ended:
+                self._kill()
+        self.tell(kernel=manager.provisioner.pid)
+
     def _papermill(self) -> str:
-        # jsonschema imports this where it is installed, which takes 1.3 s; it checks a URI format that no notebook
-        # uses.
-        sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # the documented way to make an import fail
+        # What takes long to import is not needed to start the kernel, which takes as long once more: both at once.
+        self._start_kernel()
+        # jsonschema imports these where they are installed, which takes half as long as all the rest; they check
+        # formats that no notebook uses.
+        sys.modules.update(dict.fromkeys(_UNUSED))  # type: ignore[arg-type]  # the documented way to make imports fail
         from nbclient.exceptions import CellTimeoutError, DeadKernelError
         from papermill.clientwrap import PapermillNotebookClient
         from papermill.engines import NBClientEngine, papermill_engines
         from papermill.exceptions import PapermillExecutionError
         from papermill.execute import execute_notebook
-        from traitlets.config import Config
 
         run = self
 
         class Engine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
-            """Papermill's engine, with our limits, and with sockets in place of TCP ports.
-
-            Kernels that start at one moment can take each other's ports. With ipc, `ip` is where a path begins; left to
-            its default that is the current folder, and the kernels of two chapters would take each other's sockets.
-            """
+            """Papermill's engine, with our kernel and our limits."""
 
             @classmethod
             def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **_: Any) -> Any:
-                run.client = PapermillNotebookClient(
+                client = PapermillNotebookClient(
                     nb_man,
+                    km=run.manager,
                     kernel_name=kernel_name,
-                    config=Config({"KernelManager": {"transport": "ipc", "ip": run.job["sockets"]}}),
                     timeout=round(run.job["cell_timeout"]) or 1,
                     timeout_func=run.limit,
                     startup_timeout=60,
                     iopub_timeout=30,
                     shutdown_kernel="immediate",
                     force_raise_errors=True,
-                    on_notebook_start=run.started,
+                    on_notebook_start=run.answered,
                 )
                 save = nb_man.save
                 nb_man.save = _seldom(save)
                 try:
-                    return run.client.execute()
+                    return client.execute(cleanup_kc=True)
                 finally:
                     save()
 
@@ -137,7 +158,7 @@ class Run:
                 _literal(self.job["output"]),
                 self.job["parameters"],
                 engine_name="dnetkit",
-                kernel_name="python3",
+                kernel_name=_KERNEL,
                 language="python",
                 progress_bar=False,
                 cwd=self.job["cwd"],
@@ -150,7 +171,7 @@ class Run:
             return "died"
         except RuntimeError as error:
             # This is how jupyter_client says that a kernel did not start; the reason is in the log.
-            if self.kernel is not None:
+            if self.ready:
                 raise
             print(error, file=sys.stderr)
             return "died"
@@ -163,6 +184,8 @@ def main() -> None:
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     Run(json.loads(sys.argv[1]), channel).start()
+    sys.stderr.flush()
+    os._exit(0)  # what was imported takes a third of a second to be taken down in good order, for nothing
 
 
 def _seldom(save: Callable[[], None]) -> Callable[..., None]:

@@ -12,7 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
-from dnetkit import checks, magics, needs, notebooks, options
+from dnetkit import checks, looks, magics, needs, notebooks, options
 from dnetkit.checks import CheckResult
 from dnetkit.lab import Lab
 
@@ -35,7 +35,7 @@ class Claim:
 
 def claims(source: str) -> list[Claim]:
     """What a cell checks."""
-    lines = [options.check(found[1], magics.PATIENCE) for found in CHECK.finditer(source)]
+    lines = [options.check(found[1], looks.PATIENCE) for found in CHECK.finditer(source)]
     return [Claim(expression, patience, needed) for patience, needed, expression in lines]
 
 

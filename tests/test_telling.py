@@ -265,6 +265,7 @@ BY_HAND = {
         "- network namespace red removed",
     ],
     "ip link add br9 type bridge; ip address add 10.9.0.1/24 dev br9": ["+ bridge br9 created: 10.9.0.1/24"],
+    "ip link set br9 address 02:00:00:00:00:09": ["~ br9: mac MAC -> MAC"],
     "ip link del br9": ["- bridge br9 removed"],
     "ip route add 10.8.0.0/16 via 198.51.100.100": ["+ host1 has a route 10.8.0.0/16 via 198.51.100.100 dev eth0"],
     "ip route del 10.8.0.0/16": ["- host1 lost its route 10.8.0.0/16 via 198.51.100.100 dev eth0"],

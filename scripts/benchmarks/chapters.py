@@ -109,10 +109,10 @@ def _played(lab: Lab, asked: list[Asked]) -> Iterator[str]:
 
 
 def _joined(asked: list[Asked]) -> Iterator[Asked]:
-    """With what comes one after the other in one place as one script."""
+    """With what comes one after the other in one place as one script, each part in a subshell, as cells are apart."""
     gathered: list[str] = []
     for at, (machine, container, script) in enumerate(asked):
-        gathered.append(script)
+        gathered.append(script if machine.startswith("engine ") else f"(\n{script}\n)")
         following = asked[at + 1][:2] if at + 1 < len(asked) else None
         if following != (machine, container) or machine.startswith("engine "):
             yield machine, container, "\n".join(gathered)
