@@ -11,12 +11,13 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dnetkit.cli_images import add_images
 from dnetkit.cli_labs import add_clean, add_shell
 from dnetkit.cli_run import add_lab, add_run
-from dnetkit.errors import DnetkitError
+from dnetkit.errors import DnetkitError, UsageError
 from dnetkit.version import __version__
 
 if TYPE_CHECKING:
@@ -82,6 +83,16 @@ def add_engine(commands: Subparsers) -> None:
     fetch.add_argument(
         "--release", metavar="NAME", default="", help="of another release, such as trixie or sid: a newer one"
     )
+    fetch.add_argument(
+        "--from",
+        dest="archive",
+        metavar="URI",
+        default="",
+        help="the archive that has it: Ubuntu's, on Debian, say",
+    )
+    fetch.add_argument(
+        "--keyring", metavar="FILE", type=Path, help="the keys of that archive, where this machine does not have them"
+    )
     fetch.set_defaults(carry_out=_engine_fetch)
     listing = actions.add_parser("list", help="the engines that a lab can run")
     listing.set_defaults(carry_out=_engine_list)
@@ -90,7 +101,10 @@ def add_engine(commands: Subparsers) -> None:
 def _engine_fetch(arguments: argparse.Namespace) -> int:
     from dnetkit import fetching  # noqa: PLC0415 - loaded when it is asked for
 
-    print(fetching.fetch_engine(release=arguments.release).describe())
+    if not arguments.release and (arguments.archive or arguments.keyring):
+        raise UsageError("--from and --keyring go with --release.", "Say which release: --release NAME")
+    fetched = fetching.fetch_engine(release=arguments.release, archive=arguments.archive, keyring=arguments.keyring)
+    print(fetched.describe())
     return 0
 
 

@@ -59,12 +59,16 @@ class Apt:
         return found[1] if found else None
 
 
-def fetch_engine(progress: Callable[[str], object] = print, release: str = "") -> Engine:
+def fetch_engine(
+    progress: Callable[[str], object] = print, release: str = "", archive: str = "", keyring: Path | None = None
+) -> Engine:
     """Download an engine and unpack it into the cache; when that version is there already, just return it.
 
-    release: another release of this distribution, such as 'trixie' or 'sid', whose engine is wanted. A part of it that
-    does not run here (it needs a newer libc) is taken from this machine's release. Safe when two processes do it at
-    once. Raises EngineError when apt has no such release or package, or cannot download it.
+    release: another release, such as 'trixie' or 'sid', whose engine is wanted. archive: the URI that it is found at,
+    where that is not this distribution's: Ubuntu's, say, on Debian. keyring: the file of keys that its lists are signed
+    with, where it is not one that this machine has in its usual place. A part that does not run here (it needs a newer
+    libc) is taken from this machine's release. Safe when two processes do it at once. Raises EngineError when apt has
+    no such release or package, does not trust it, or cannot download it.
     """
     for tool in ("apt-get", "dpkg-deb"):
         if programs.find(tool) is None:
@@ -74,7 +78,7 @@ def fetch_engine(progress: Callable[[str], object] = print, release: str = "") -
             )
     directory = cache_directory() / "engines"
     with _lock(directory), _scratch(directory) as scratch:
-        apt = _of_release(release, scratch / "apt", progress) if release else Apt()
+        apt = _of_release(release, archive, keyring, scratch / "apt", progress) if release else Apt()
         names, version = _wanted(apt)
         tree = directory / version.replace(":", "_")
         if (engine := cached_engine(tree)) is not None:
@@ -90,23 +94,25 @@ def fetch_engine(progress: Callable[[str], object] = print, release: str = "") -
     return engine
 
 
-def _of_release(release: str, directory: Path, progress: Callable[[str], object]) -> Apt:
-    """An apt with the lists of another release, from the same place that this machine's packages come from."""
-    if not re.fullmatch(r"[a-z]+", release):
+def _of_release(
+    release: str, archive: str, keyring: Path | None, directory: Path, progress: Callable[[str], object]
+) -> Apt:
+    """An apt with the lists of another release, by default from the place that this machine's packages come from."""
+    if not re.fullmatch(r"[a-z]+(-[a-z]+)*", release):
         raise EngineError(f"{release!r} is not the name of a release.", "Names are such as trixie, sid or noble.")
-    asked = programs.run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI)|$(CODENAME)|$(COMPONENT)", "Created-By: Packages"]
-    )
-    found = SOURCES.search(asked.stdout)
-    if found is None:
-        raise EngineError("apt does not say where this machine's packages come from.", "Look at: apt-get indextargets")
-    keyring = next((path for name in KEYRINGS if (path := Path("/usr/share/keyrings", name)).is_file()), None)
+    if not re.fullmatch(r"(\w+://\S+)?", archive):
+        raise EngineError(f"{archive!r} is not the address of an archive.", "It begins with http:// or https://.")
+    keyrings = [path for name in KEYRINGS if (path := Path("/usr/share/keyrings", name)).is_file()]
+    if keyring is not None:
+        if not keyring.is_file():
+            raise EngineError(f"There is no keyring {keyring}.", "Name the file with --keyring.")
+        keyrings = [keyring.resolve()]
     (directory / "lists" / "partial").mkdir(parents=True)
     (directory / "cache" / "archives" / "partial").mkdir(parents=True)
     sources = directory / "sources.list"
-    signed = f"[signed-by={keyring}] " if keyring else ""
-    components = "main universe" if keyring and keyring.name.startswith("ubuntu") else "main"
-    sources.write_text(f"deb {signed}{found[1]} {release} {components}\n", encoding="utf-8")
+    signed = f"[signed-by={','.join(map(str, keyrings))}] " if keyrings else ""
+    # Ubuntu has its engine in 'universe'; of a component that an archive does not have apt only says so.
+    sources.write_text(f"deb {signed}{archive or _own_archive()} {release} main universe\n", encoding="utf-8")
     options = {
         "Dir::Etc::sourcelist": sources,
         "Dir::Etc::sourceparts": "-",
@@ -118,10 +124,22 @@ def _of_release(release: str, directory: Path, progress: Callable[[str], object]
     progress(f"Reading the package lists of {release} ...")
     updated = apt.run("apt-get", "-q", "update", timeout=300)
     if not updated.ok or apt.version("docker.io") is None:
-        raise EngineError(
-            f"apt found no docker.io in {release}: {updated.reason}", "Is that a release of this distribution?"
-        )
+        hint = "Is that a release of this distribution? --from URI names the archive of another."
+        if "NO_PUBKEY" in updated.stdout + updated.stderr:
+            hint = "Its lists are signed with a key that is not known here: name the file of its keys with --keyring."
+        raise EngineError(f"apt found no docker.io in {release}: {updated.reason}", hint)
     return apt
+
+
+def _own_archive() -> str:
+    """Where this machine's own packages come from."""
+    asked = programs.run(
+        ["apt-get", "indextargets", "--format", "$(REPO_URI)|$(CODENAME)|$(COMPONENT)", "Created-By: Packages"]
+    )
+    found = SOURCES.search(asked.stdout)
+    if found is None:
+        raise EngineError("apt does not say where this machine's packages come from.", "Look at: apt-get indextargets")
+    return found[1]
 
 
 def _wanted(apt: Apt) -> tuple[list[str], str]:

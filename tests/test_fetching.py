@@ -102,12 +102,37 @@ def test_a_second_time_nothing_is_downloaded(apt):
 def test_another_release_has_lists_of_its_own_and_the_mirror_of_this_one(apt, tmp_path):
     engine = fetch_engine(lambda _: None, release="trixie")
     assert engine.version == "28.5.2"
-    assert re.fullmatch(
-        r"deb (\[signed-by=\S+\] )?http://mirror\.example/debian trixie main( universe)?\n", apt.release
-    )
+    assert re.fullmatch(r"deb (\[signed-by=\S+\] )?http://mirror\.example/debian trixie main universe\n", apt.release)
     changed = [words for words in apt.asked if "update" in words]
     assert all(any("Dir::State::lists=" in word for word in words) for words in changed)
     assert [path.name for path in (tmp_path / "dnetkit/engines").iterdir() if path.name != ".lock"] == ["28.5.2+deb9"]
+
+
+def test_the_release_of_another_distribution_is_read_from_its_archive_with_its_keys(apt, tmp_path):
+    keys = tmp_path / "keys.gpg"
+    keys.touch()
+    fetch_engine(lambda _: None, release="trixie", archive="http://other.example/linux", keyring=keys)
+    assert apt.release == f"deb [signed-by={keys}] http://other.example/linux trixie main universe\n"
+    assert not any("indextargets" in words for words in apt.asked)
+
+
+def test_lists_that_nobody_here_trusts_are_refused_and_the_way_out_is_named(apt, monkeypatch):
+    run = apt.run
+    said = "E: The repository is not signed.\nW: GPG error: NO_PUBKEY 0123"
+    monkeypatch.setattr(
+        programs, "run", lambda argv, **more: Ended(100, said) if "update" in argv else run(argv, **more)
+    )
+    with pytest.raises(EngineError, match=r"no docker\.io in trixie") as caught:
+        fetch_engine(lambda _: None, release="trixie", archive="http://other.example/linux")
+    assert "--keyring" in caught.value.hint
+
+
+def test_a_keyring_or_an_archive_that_cannot_be_one_is_told(apt, tmp_path):
+    with pytest.raises(EngineError, match="no keyring"):
+        fetch_engine(lambda _: None, release="trixie", keyring=tmp_path / "none.gpg")
+    with pytest.raises(EngineError, match="not the address"):
+        fetch_engine(lambda _: None, release="trixie", archive="other.example")
+    assert not any("download" in words for words in apt.asked)
 
 
 def test_a_part_that_does_not_run_here_is_taken_from_this_release(apt, tmp_path):

@@ -108,6 +108,7 @@ class Engine:
         command = [
             *("dockerd", "--host", f"unix://{SOCKET}", "--data-root", "/var/lib/docker"),
             *("--exec-root", "/run/docker", "--pidfile", _PIDFILE),
+            *("--storage-driver", "overlay2"),  # left to itself an engine 29 has containerd keep the images
         ]
         if os.path.exists(_INIT):
             command += ["--init-path", _INIT]
