@@ -26,7 +26,6 @@ version=$(sed -n "s/^$name=//p" "$LISTS")
 [ -n "$version" ] || exit 100
 echo "Package: $name"
 echo "Version: $version"
-sed -n "s/^$name needs /Depends: /p" "$LISTS"
 """
 LISTS = (
     "docker.io=26.1.5\nchromium=146.0\nconntrack=1:1.4\nnftables=1.0\ndocker-compose=1.29\n"
@@ -241,30 +240,6 @@ def test_root_installs_what_is_missing_and_nothing_else(machine: Machine) -> Non
     assert "These packages will be installed with apt:\n  tini - " in said
     assert "No service is among them, and nothing is started." in said
     assert not any("docker" in call for call in machine.called())
-
-
-@pytest.mark.parametrize(
-    ("lists", "package"),
-    [
-        ("", "docker-compose"),
-        ("docker-compose-v2=2.40\ndocker-compose-v2 needs libc6 (>= 2.34)\n", "docker-compose-v2"),
-        ("docker-compose-v2=2.24\ndocker-compose-v2 needs docker.io, libc6\n", "docker-compose"),
-    ],
-    ids=["only the older one", "both", "the newer one would install an engine"],
-)
-def test_the_newer_compose_is_taken_unless_it_brings_an_engine_along(
-    machine: Machine, lists: str, package: str
-) -> None:
-    if any(Path("/").glob("usr/lib*/docker/cli-plugins/docker-compose")):
-        pytest.skip("this machine has compose where setup always looks")
-    machine.apt()
-    machine.program("docker", "exit 1")
-    machine.lose("docker-compose")
-    machine.lists.write_text(LISTS + lists)
-    stop_before_the_venv(machine)
-    assert in_the_way(machine.set_up())
-    install = machine.called()[-1]
-    assert install.endswith(f"--no-install-recommends install {package}")
 
 
 def test_an_ordinary_user_installs_by_sudo_that_asks_nothing(machine: Machine) -> None:
