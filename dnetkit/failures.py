@@ -72,7 +72,7 @@ _HINTS: tuple[tuple[re.Pattern[str], Hint], ...] = (
         lambda m: f"`docker ps -a` lists the containers; {m[1]} is not one of them.",
     ),
     (
-        re.compile(r"Cannot connect to the Docker daemon at unix:"),
+        re.compile(r"(?:Cannot connect to the Docker daemon|failed to connect to the docker API) at unix:"),
         lambda _: (
             "The engine of this machine is not running: `%lab log host1` shows its log, `%lab engine start` starts it, "
             "`%lab restart` begins afresh."

@@ -94,7 +94,7 @@ SABOTAGE: dict[str, Sabotage] = {
         _live_restore("false"), _live_restore("true")
     ),
     'prints("host1", "tail -n 1 /run/dockerd.log", "invalid character")': _LOGGED,
-    'prints("host1", "docker ps 2>&1 || true", "Cannot connect to the Docker daemon")': Sabotage(
+    'prints("host1", "docker ps 2>&1 || true", "connect to the")': Sabotage(
         'mkdir .docker\necho \'{"currentContext": "nowhere"}\' > .docker/config.json', "rm -r .docker"
     ),
     'prints("host1", "tail -n 1 /run/dockerd.log", "specified both as a flag and in the configuration file: hosts")': (

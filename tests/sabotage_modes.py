@@ -9,7 +9,7 @@ __all__ = ["CHAPTER", "SABOTAGE", "SELDOM"]
 CHAPTER = "07-modes"
 
 _INSPECT = (
-    "docker inspect --format '{{range $name, $end := .NetworkSettings.Networks}}{{$name}}:{{$end.IPAddress}}{{end}}'"
+    "docker inspect --format '{{range $name, $end := .NetworkSettings.Networks}}{{$name}}:{{$end.MacAddress}}{{end}}'"
 )
 _BARE_ETH0 = "docker run --rm --network container:bare busybox ip address show eth0"
 _OWN_NAME = 'lab.host.run("docker exec lone hostname").stdout.strip()'

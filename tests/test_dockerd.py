@@ -30,7 +30,7 @@ def test_a_stopped_engine_takes_its_containers_along_and_brings_them_back(host: 
     assert not engine.running
     assert not host.host.run("pgrep -x containerd", check=False).ok
     engine.stop()  # does nothing
-    with pytest.raises(CommandError, match="Cannot connect to the Docker daemon") as caught:
+    with pytest.raises(CommandError, match="connect to the") as caught:
         host.host.run("docker ps")
     assert "%lab restart" in caught.value.hint
     engine.start()
@@ -47,7 +47,7 @@ def test_an_engine_that_dies_in_the_middle_of_a_cell(host: Lab) -> None:
         host.host.run("docker ps -q\npkill -KILL -x dockerd\ndocker events\necho no")
     result = caught.value.result
     assert [step.status == 0 for step in result.steps] == [True, True, False]
-    assert "Cannot connect to the Docker daemon" in result.stderr
+    assert "connect to the" in result.stderr
     assert "engine of this machine is not running" in caught.value.hint
     assert host.alive
     wait_for("it is seen", lambda: not host.host.engine.running)

@@ -39,6 +39,7 @@ def test_shows_the_line_its_status_and_what_it_said():
         ('Cannot find device "docker1"\n', 1, "ip link"),
         ("Error: network blue not found", 1, "docker network ls"),
         ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", 1, "%lab log host1"),
+        ("failed to connect to the docker API at unix:///var/run/docker.sock; check", 1, "%lab log host1"),
         ("something that no one has seen before", 1, ""),
     ],
 )
