@@ -284,6 +284,14 @@ BY_HAND = {
 }
 
 
+OF_SOME_ENGINES = re.compile(r"[+-] raw/PREROUTING: [+-]\d DROP rules?\b.*|\+ docker0 learned: .*")
+"""From 28 on there is a rule for each endpoint, and the bridge hears of its address sooner."""
+
+
+def steady(lines: list[str]) -> list[str]:
+    return [line for line in lines if not OF_SOME_ENGINES.fullmatch(line)]
+
+
 def plainly(text: str) -> str:
     """Without what the kernel and the engine draw at random."""
     return re.sub(r"\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b", "MAC", re.sub(r"\bveth[0-9a-f]{6,}", "VETH", text))
@@ -330,9 +338,9 @@ def test_each_step_of_a_real_lab_is_told_as_a_person_would(fresh_lab: Lab, story
     for line in story:
         fresh_lab.host.run(line)
         after = fresh_lab.snapshot()
-        told[line] = [plainly(one) for one in headlines(diff(before, after))]
+        told[line] = steady([plainly(one) for one in headlines(diff(before, after))])
         before = after
-    assert told == story
+    assert told == {line: steady(lines) for line, lines in story.items()}
 
 
 @pytest.mark.live
