@@ -76,6 +76,22 @@ def test_an_engine_that_was_killed_starts_again(host: Lab, round: int) -> None:
 
 
 @pytest.mark.live
+@pytest.mark.parametrize("action", ["restart", "kill"])
+def test_what_an_engine_does_not_take_over_does_not_go_on(host: Lab, action: str) -> None:
+    """With live-restore it takes over what runs; without cgroups a containerd from 2.0 on gives it up."""
+    host.host.run("echo '{\"live-restore\": true}' > /etc/docker/daemon.json")
+    host.host.engine.restart()
+    host.host.run("docker run -d --name other busybox top")
+    getattr(host.host.engine, action)()
+    host.host.engine.start()
+    shims = "docker ps -q | wc -l; ps -e -o comm= | grep -c containerd-shim".replace("; ", "\n")
+    running, there = host.host.run(shims, check=False).stdout.split()
+    assert running == there
+    host.host.run("docker rm -f other\nrm /etc/docker/daemon.json")
+    host.host.engine.restart()
+
+
+@pytest.mark.live
 def test_an_engine_that_cannot_start_says_why_with_the_end_of_its_log(host: Lab) -> None:
     host.host.engine.stop()
     host.host.run("echo '{\"no-such-option\": 1}' > /etc/docker/daemon.json")
