@@ -92,7 +92,6 @@ class Engine:
         self._config = config
         self._process: subprocess.Popen[bytes] | None = None
         self._began = 0  # where in its log the last start is
-        self._left: list[int] = []  # the shims that were there when it was started
 
     @property
     def running(self) -> bool:
@@ -104,7 +103,6 @@ class Engine:
         if self.running:
             return
         config = self._config
-        self._left = self._shims()
         with contextlib.suppress(FileNotFoundError):  # one that was killed leaves it, and its number may be taken now
             os.unlink(self.machine.path(_PIDFILE))
         command = [
@@ -135,6 +133,8 @@ class Engine:
             command += ["--exec-opt", "native.cgroupdriver=cgroupfs"]
             command += ["--cgroup-parent", f"/{config['cgroup']}/{self.machine.name}"]
         command += self._options()
+        if config["sandbox"] == "rootless":
+            self._end_leftovers(command, environment)
         with open(self.machine.path(_LOG), "ab") as log:
             self._began = log.tell()
             self._process = subprocess.Popen(
@@ -160,8 +160,6 @@ class Engine:
 
         if not wait_until(answers, deadline):
             raise OSError(f"the engine did not answer within {deadline:.0f} seconds")
-        if self._left:
-            self._end_lost()
 
     def stop(self, deadline: float = 15.0, *, kill: bool = False) -> None:
         """Stop dockerd (its containers with it, unless live-restore is on); with kill at once, by SIGKILL."""
@@ -190,29 +188,29 @@ class Engine:
         data = Path(self.machine.path(_LOG)).read_bytes()[self._began if this_time else 0 :]
         return "\n".join(data.decode(errors="replace").splitlines()[-lines:])
 
-    def _end_lost(self) -> None:
-        """End the containers that an engine before this one left running, and that this one has not taken over.
+    def _end_leftovers(self, command: list[str], environment: dict[str, str]) -> None:
+        """End the containers that an engine before this one left running, if this one is to start at all.
 
-        Without cgroups a containerd from 2.0 on takes their shims for leaked and gives them up. They would go on, with
-        addresses that are handed out anew.
+        Without cgroups containerd takes their shims for leaked and gives them up (those of engines before 23.0 do not;
+        they do not know --validate either). They would go on, with addresses that are handed out anew, and could not
+        be started again.
         """
-        running = set()
-        with self.converse() as conversation:
-            for one in conversation.get("/containers/json"):
-                with contextlib.suppress(NotThere):
-                    running.add(conversation.get(f"/containers/{one['Id']}/json")["State"]["Pid"])
-        depth = len(_numbers(self.machine.pid))
-        for shim in self._left:
-            processes = self._children(shim)
-            if not running.intersection(number for one in processes for number in _numbers(one)[depth - 1 : depth]):
-                for process in (*processes, shim):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(process, signal.SIGKILL)
-        self._left = []
-
-    def _shims(self) -> list[int]:
-        """The shims that have outlived their engine: the machine's first process has adopted them."""
-        return [pid for pid in self._children(self.machine.pid) if _comm(pid).startswith("containerd-shim")]
+        shims = [pid for pid in self._children(self.machine.pid) if _comm(pid).startswith("containerd-shim")]
+        if not shims:
+            return
+        tried = subprocess.run(
+            self.machine.enter(*command, "--validate"),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        if tried.returncode == 0:
+            ended = [process for shim in shims for process in (*self._children(shim), shim)]
+            for process in ended:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+            wait_until(lambda: not any(map(_comm, ended)), 5.0)
 
     def _options(self) -> list[str]:
         """The words of DOCKER_OPTS in the machine's file of options."""
@@ -254,11 +252,3 @@ def _comm(pid: int) -> str:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/comm").read_text(errors="replace")
     return ""
-
-
-def _numbers(pid: int) -> list[int]:
-    """The numbers of a process, from the agent's namespace inwards; none for one that has ended."""
-    with contextlib.suppress(OSError):
-        status = Path(f"/proc/{pid}/status").read_text(errors="replace")
-        return [int(number) for number in status.partition("\nNSpid:")[2].partition("\n")[0].split()]
-    return []
