@@ -8,6 +8,8 @@ __all__ = [
     "EXTRA_NETWORK",
     "LET_THROUGH",
     "MUTE_ENGINE",
+    "RETURNED",
+    "RETURNS",
     "SABOTAGE",
     "SELDOM",
     "STRAY",
@@ -18,6 +20,7 @@ __all__ = [
     "inside",
     "outer",
     "refused",
+    "refused_inside",
     "served",
     "stopped",
     "unplugged",
@@ -70,6 +73,12 @@ def refused(chain: str, port: int, protocol: str = "tcp") -> Sabotage:
     """
     rule = f"{chain} -p {protocol} --dport {port} -j REJECT --reject-with icmp-host-unreachable"
     return Sabotage(f"iptables -I {rule}", f"iptables -D {rule}")
+
+
+def refused_inside(container: str, port: int) -> Sabotage:
+    """The container itself lets nothing out for that port."""
+    rule = f"OUTPUT -p tcp --dport {port} -j REJECT --reject-with icmp-host-unreachable"
+    return Sabotage(inside(container, f"iptables -I {rule}"), inside(container, f"iptables -D {rule}"))
 
 
 def outer(container: str) -> str:
@@ -167,7 +176,16 @@ STRAY = Sabotage(
     "ip link add stray0 type veth peer name stray1\nip link set stray0 master docker0", "ip link delete stray0"
 )
 EXTRA_NETWORK = Sabotage("docker network create extra", "docker network rm extra")
-LET_THROUGH = Sabotage("iptables -I DOCKER-USER -j ACCEPT", "iptables -D DOCKER-USER -j ACCEPT")
+# Engines from 28.2 on drop in the table raw as well.
+LET_THROUGH = Sabotage(
+    "iptables-save -c > /tmp/rules\niptables -t raw -F\niptables -I FORWARD -j ACCEPT", "iptables-restore -c /tmp/rules"
+)
+RETURNED = Sabotage(
+    "iptables-save -c -t nat > /tmp/rules\niptables -t nat -Z DOCKER", "iptables-restore -c -T nat /tmp/rules"
+)
+"""The rules by which engines up to 28 leave what comes from a bridge untranslated have counted nothing."""
+RETURNS = Sabotage("iptables -t nat -I DOCKER -i none0 -j RETURN", "iptables -t nat -D DOCKER -i none0 -j RETURN")
+"""There is one, on whatever engine."""
 MUTE_ENGINE = Sabotage("mv /run/docker.sock /run/docker.away", "mv /run/docker.away /run/docker.sock")
 _RENAMED_BRIDGE = Sabotage(
     "ip link set docker0 down\nip link set docker0 name docker9",

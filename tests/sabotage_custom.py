@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from sabotage import EXTRA_NETWORK, MUTE_ENGINE, STRAY, Sabotage, deaf, inside, outer, refused, served, stopped
+from sabotage import (
+    EXTRA_NETWORK,
+    LET_THROUGH,
+    MUTE_ENGINE,
+    RETURNED,
+    RETURNS,
+    STRAY,
+    Sabotage,
+    deaf,
+    inside,
+    outer,
+    refused,
+    refused_inside,
+    served,
+    stopped,
+)
 
 __all__ = ["CHAPTER", "SABOTAGE", "SELDOM"]
 
@@ -107,12 +122,12 @@ SABOTAGE: dict[str, Sabotage] = {
     'prints("right", "nslookup store", address_of("left"))': stopped("left"),
     'prints("right", "nslookup store", address_of("right"))': deaf("right"),
     f'prints("host1", "{_TAKEN}", "already in use")': stopped("left"),
-    'not_reaches("rover", address_of("shop"))': Sabotage(
-        "iptables-save > /tmp/rules\niptables -t raw -F\niptables -I FORWARD -j ACCEPT", "iptables-restore /tmp/rules"
-    ),
+    'not_reaches("rover", address_of("shop"))': LET_THROUGH,
     'prints("rover", "wget -qO- http://host1:8080/", "asked by " + address_of("host1", bridge_of("mynet")))': (
-        refused("INPUT", 8080)
+        refused_inside("rover", 8080)
     ),
+    'rule("host1", "nat", "DOCKER", target="RETURN", packets=1)': RETURNED,
+    'no_rule("host1", "nat", "DOCKER", target="RETURN")': RETURNS,
     'prints("host1", "ss -Hltnp sport = :8080", "docker-proxy")': stopped("shop"),
     'not_reaches("clerk", address_of("client", "eth0"))': Sabotage(
         "docker network connect rww clerk", "docker network disconnect rww clerk"

@@ -68,10 +68,7 @@ SABOTAGE: dict[str, Sabotage] = {
     'prints("web", "env", "DB_PORT_3306_TCP_ADDR=" + address_of("mysql01"))': _DB_STOPPED,
     'prints("web", "env", "DB_ENV_MYSQL_ROOT_PASSWORD=s3cret")': _DB_STOPPED,
     'prints("host1", "curl -s http://host1:8080/cgi-bin/by-variable", "answers")': _gone("by-variable"),
-    'not_prints("web", "env", "DB_PORT")': Sabotage(
-        "docker rename web kept\ndocker run -d --name web -e DB_PORT=1 busybox top",
-        "docker rm -f web\ndocker rename kept web",
-    ),
+    'not_prints("web", "env", "DB_PORT")': _paused("web"),
     'prints("host1", "cat before", address_of("thief"))': Sabotage("mv before kept\ntouch before", "mv kept before"),
     "prints(\"web\", \"tr '\\\\0' '\\\\n' < /proc/1/environ\", "
     '"DB_PORT_3306_TCP_ADDR=" + address_of("thief"))': stopped("thief"),

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from sabotage import MUTE_ENGINE, Sabotage, refused, served, stopped
+from sabotage import (
+    LET_THROUGH,
+    MUTE_ENGINE,
+    RETURNED,
+    RETURNS,
+    Sabotage,
+    refused,
+    refused_inside,
+    served,
+    stopped,
+)
 
 __all__ = ["CHAPTER", "SABOTAGE", "SELDOM"]
 
@@ -112,10 +122,10 @@ SABOTAGE: dict[str, Sabotage] = {
     ),
     'not_published("plain")': _made_with_a_port("plain", "--expose 80"),
     'reaches("host1", address_of("quiet"), port=80)': refused("OUTPUT", 80),
-    'not_reaches("guest", address_of("web"), port=80)': Sabotage(
-        "iptables-save > /tmp/rules\niptables -t raw -F\niptables -I FORWARD -j ACCEPT", "iptables-restore /tmp/rules"
-    ),
-    'reaches("guest", "198.51.100.11", port=8080)': refused("INPUT", 8080),
+    'not_reaches("guest", address_of("web"), port=80)': LET_THROUGH,
+    'reaches("guest", "198.51.100.11", port=8080)': refused_inside("guest", 8080),
+    'rule("host1", "nat", "DOCKER", target="RETURN", packets=1)': RETURNED,
+    'no_rule("host1", "nat", "DOCKER", target="RETURN")': RETURNS,
     'prints("host1", "awk \'$1 <= " + host_port_of("any", 80) + " && $2 >= " + host_port_of("any", 80) + '
     '" {print \\"in the range\\"}\' /proc/sys/net/ipv4/ip_local_port_range", "in the range")': Sabotage(
         "cat /proc/sys/net/ipv4/ip_local_port_range > /tmp/range\nsysctl -w net.ipv4.ip_local_port_range='50000 50009'",

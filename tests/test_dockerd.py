@@ -23,6 +23,11 @@ def host(lab: Lab) -> Lab:
 
 
 @pytest.mark.live
+def test_whichever_engine_it_is_it_keeps_images_as_the_stores_have_them(host: Lab) -> None:
+    assert host.host.run("docker info --format '{{.Driver}}'").stdout == "overlay2\n"
+
+
+@pytest.mark.live
 def test_a_stopped_engine_takes_its_containers_along_and_brings_them_back(host: Lab) -> None:
     engine = host.host.engine
     assert engine.running
