@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -101,3 +103,20 @@ def test_a_bridge_without_a_port_is_down_at_once_though_the_kernel_says_so_later
         wait_for("the kernel's word", kernel_says_down)
     finally:
         lab.host.run("ip link delete br9")
+
+
+MANY = """
+from dnetkit.lab import Lab
+with Lab(images=["busybox"]) as lab:
+    lab.host.run("for i in $(seq 12); do docker run -d --name many$i busybox top; done")
+    state = lab.snapshot()
+    print(sum(bool(one.namespace) for one in state.containers), sum(len(one.unavailable) for one in (state, *state.namespaces)))
+"""
+
+
+@pytest.mark.live
+def test_a_session_that_begins_with_few_open_files_still_sees_every_container() -> None:
+    """As many do: their 1024 were not enough for 150 containers."""
+    limited = ["sh", "-c", 'ulimit -Sn 64; exec "$0" -c "$1"', sys.executable, MANY]
+    done = subprocess.run(limited, capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout.split() == ["12", "0"], done.stderr

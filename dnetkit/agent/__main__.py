@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import queue
+import resource
 import signal
 import subprocess
 import sys
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from dnetkit.agent.observer import Observer
 
 __all__ = ["Agent", "main"]
+
+_FILES = 65536  # open files: enough for two thousand containers
 
 
 class Refused(Exception):
@@ -236,6 +239,10 @@ def main() -> int:
     """Serve until stdin ends."""
     # Ignored where all was started with nohup; a terminal that is closed is to end what runs in it.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # A snapshot keeps some thirty files open for each container; many a session begins with 1024 in all.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    enough = _FILES if most == resource.RLIM_INFINITY else min(most, _FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (enough, most))
     out = os.dup(1)
     os.dup2(2, 1)  # whatever a child or a stray print writes must not get into the protocol
     source = os.fdopen(os.dup(0), "rb")

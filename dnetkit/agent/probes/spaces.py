@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,7 @@ __all__ = ["Located", "find", "inside"]
 _OCTAL = re.compile(r"\\([0-7]{3})")
 _BY_IP_NETNS = "/run/netns/"
 _BY_ENGINE = re.compile(r"/docker/netns/([^/]+)$")
+_OUT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 @dataclass
@@ -51,7 +53,8 @@ def find(
 ) -> list[Located]:
     """The lab's own, each machine's, those that are mounted there (ip netns, the engine), and those without a name.
 
-    What has ended since it was seen is not there; a machine that cannot be opened is noted in `missing`.
+    What has ended since it was seen is not there; a machine that cannot be opened is noted in `missing`, and so is what
+    there are not enough open files for.
     """
     found: dict[int, Located] = {}
     names: set[str] = set()
@@ -61,7 +64,7 @@ def find(
         try:
             fd = _open(*way.open)
         except OSError as error:
-            if way.kind in ("lan", "host", "client"):
+            if way.kind in ("lan", "host", "client") or error.errno in _OUT_OF:
                 missing.append(Unavailable(f"the network of {way.name}", error.strerror or str(error)))
             continue
         inode = os.fstat(fd).st_ino
