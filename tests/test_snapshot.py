@@ -110,7 +110,8 @@ from dnetkit.lab import Lab
 with Lab(images=["busybox"]) as lab:
     lab.host.run("for i in $(seq 12); do docker run -d --name many$i busybox top; done")
     state = lab.snapshot()
-    print(sum(bool(one.namespace) for one in state.containers), sum(len(one.unavailable) for one in (state, *state.namespaces)))
+    missing = [what for one in (state, *state.namespaces) for what in one.unavailable]
+    print(sum(bool(one.namespace) for one in state.containers), len(missing))
 """
 
 
