@@ -3,8 +3,8 @@
 A store is what an engine's own directory held after it had loaded one image: `image/` (who is who, small files) and
 `overlay2/` (the layers). Names in both are digests or random, so stores can be laid side by side; only
 repositories.json, the map from names to images, has to be merged. A layer's files are not copied but pointed at;
-removing the image removes the pointer. The layout is that of the engine's graph driver, the same from 20.10 to 28;
-`save` refuses another.
+removing the image removes the pointer. The layout is that of the engine's graph driver, the same from 20.10 to 29
+(an engine 29 has to be told to use it); `save` refuses another.
 """
 
 from __future__ import annotations
