@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Agent", "main"]
 
-_FILES = 65536  # open files: enough for two thousand containers
+_FILES = 65536  # open files: enough for some thousands of containers
 
 
 class Refused(Exception):
@@ -239,7 +239,7 @@ def main() -> int:
     """Serve until stdin ends."""
     # Ignored where all was started with nohup; a terminal that is closed is to end what runs in it.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    # A snapshot keeps some thirty files open for each container; many a session begins with 1024 in all.
+    # A snapshot has ten files open for each container (539 for 50); many a session begins with 1024 in all.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     enough = _FILES if most == resource.RLIM_INFINITY else min(most, _FILES)
     resource.setrlimit(resource.RLIMIT_NOFILE, (enough, most))

@@ -17,6 +17,7 @@ from typing import Any
 
 from dnetkit.agent import rootlesskit
 from dnetkit.agent.machines import Machine
+from dnetkit.agent.place import read_value
 
 __all__ = ["OPTIONS", "SOCKET", "Conversation", "Engine", "NotThere", "wait_until"]
 
@@ -198,14 +199,13 @@ class Engine:
         shims = [pid for pid in self._children(self.machine.pid) if _comm(pid).startswith("containerd-shim")]
         if not shims:
             return
-        tried = subprocess.run(
-            self.machine.enter(*command, "--validate"),
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
-        if tried.returncode == 0:
+        validate = self.machine.enter(*command, "--validate")
+        quiet = subprocess.DEVNULL
+        try:
+            status = subprocess.call(validate, env=environment, stdin=quiet, stdout=quiet, stderr=quiet, timeout=20)
+        except subprocess.TimeoutExpired as error:
+            raise OSError("dockerd --validate does not come to its end") from error
+        if status == 0:
             ended = [process for shim in shims for process in (*self._children(shim), shim)]
             for process in ended:
                 with contextlib.suppress(ProcessLookupError):
@@ -250,5 +250,5 @@ class Engine:
 def _comm(pid: int) -> str:
     """The name of a process; '' for one that has ended."""
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text(errors="replace")
+        return read_value(f"/proc/{pid}/comm")
     return ""
