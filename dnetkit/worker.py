@@ -7,7 +7,7 @@ It writes JSON lines to its standard output: {"kernel": PID} when the kernel run
 ends, it kills its kernel and ends. What goes wrong in itself is a traceback on its standard error.
 """
 
-# ruff: noqa: PLC0415 - what takes long to import is imported once a certain import has been made to fail
+# ruff: noqa: PLC0415 - what takes long to import is imported while the kernel starts, and once certain imports fail
 # papermill has no types:
 # mypy: disable-error-code="import-untyped"
 
@@ -16,19 +16,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TextIO
+
+from dnetkit.jupyter_kernel import Kernel, KernelFailed
 
 __all__ = ["main"]
 
 GRACE = 10.0
 """Seconds after its time limit at which a chapter is ended from outside, should the orderly way not have worked."""
 _KERNEL = "python3"
+_STARTING = 60.0  # seconds for the kernel to answer
 _UNUSED = ("fqdn", "isoduration", "rfc3986_validator", "rfc3987_syntax", "uri_template", "webcolors")
 _BETWEEN_SAVES = 5.0
 """Seconds: papermill would write the whole notebook twice a cell, which takes longer than most cells do."""
@@ -41,8 +42,7 @@ class Run:
         self.job = job
         self.channel = channel
         self.deadline: float = time.monotonic() + job["timeout"]
-        self.manager: Any = None
-        self.ready = False
+        self.kernel: Kernel | None = None
         self.ended = ""
         self._lock = threading.Lock()
 
@@ -53,11 +53,10 @@ class Run:
         alarm.daemon = True
         alarm.start()
         try:
+            self._start_kernel()
             ended = self._papermill()
         finally:
-            with self._lock:
-                if process := self._kill():
-                    process.wait()
+            self._end_kernel()
         self.tell(ended=self.ended or ended)
 
     def tell(self, **message: Any) -> None:
@@ -67,28 +66,12 @@ class Run:
 
     def stop(self, why: str) -> None:
         """Kill the kernel, now or as soon as it is there; papermill then ends by itself."""
-        with self._lock:
-            self.ended = self.ended or why
-            self._kill()
-
-    def answered(self, **_: Any) -> None:
-        """Papermill's hook: the kernel has answered for the first time."""
-        self.ready = True
+        self.ended = self.ended or why
+        self._end_kernel()
 
     def limit(self, _: object) -> float:
         """How long the next cell may take: its own limit, and what is left of the chapter's (0 would mean no limit)."""
         return max(0.1, min(float(self.job["cell_timeout"]), self.deadline - time.monotonic()))
-
-    def _kill(self) -> subprocess.Popen[bytes] | None:
-        """Kill the kernel if there is one that has not been waited for."""
-        process: subprocess.Popen[bytes] | None = self.manager and self.manager.provisioner.process
-        # Only while it has not been waited for: after that its number may belong to anyone. It leads a group of its
-        # own.
-        if process is None or process.returncode is not None:
-            return None
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        return process
 
     def _watch_input(self) -> None:
         while os.read(0, 4096):
@@ -96,29 +79,23 @@ class Run:
         self.stop("cancelled")
 
     def _start_kernel(self) -> None:
-        from jupyter_client.manager import AsyncKernelManager
-        from jupyter_core.utils import run_sync
-        from traitlets.config import Config
-
-        # Sockets in place of TCP ports: kernels that start at one moment can take each other's ports. With ipc, `ip` is
-        # where a path begins; left to its default that is the current folder, and the kernels of two chapters would
-        # take each other's sockets.
-        config = Config({"KernelManager": {"transport": "ipc", "ip": self.job["sockets"]}})
-        manager: Any = AsyncKernelManager(kernel_name=_KERNEL, config=config)
-        start = run_sync(manager.start_kernel)
-        start(extra_arguments=["--HistoryManager.hist_file=:memory:"], cwd=self.job["cwd"])
+        kernel = Kernel(self.job["sockets"], self.job["cwd"])
         with self._lock:
-            self.manager = manager
-            if self.ended:
-                self._kill()
-        self.tell(kernel=manager.provisioner.pid)
+            self.kernel = kernel
+        if self.ended:
+            self._end_kernel()
+        self.tell(kernel=kernel.pid)
+
+    def _end_kernel(self) -> None:
+        with self._lock:
+            if self.kernel is not None:
+                self.kernel.kill()
 
     def _papermill(self) -> str:
-        # What takes long to import is not needed to start the kernel, which takes as long once more: both at once.
-        self._start_kernel()
         # jsonschema imports these where they are installed, which takes half as long as all the rest; they check
         # formats that no notebook uses.
         sys.modules.update(dict.fromkeys(_UNUSED))  # type: ignore[arg-type]  # the documented way to make imports fail
+        from jupyter_core.utils import run_sync
         from nbclient.exceptions import CellTimeoutError, DeadKernelError
         from papermill.clientwrap import PapermillNotebookClient
         from papermill.engines import NBClientEngine, papermill_engines
@@ -127,27 +104,32 @@ class Run:
 
         run = self
 
+        class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no types
+            """Papermill's client, with our kernel."""
+
+            @contextlib.contextmanager
+            def setup_kernel(self, **_: Any) -> Iterator[None]:
+                assert run.kernel is not None
+                self.kc = run_sync(run.kernel.connect)(_STARTING)
+                yield
+
         class Engine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
-            """Papermill's engine, with our kernel and our limits."""
+            """Papermill's engine, with our client and our limits."""
 
             @classmethod
             def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **_: Any) -> Any:
-                client = PapermillNotebookClient(
+                client = Client(
                     nb_man,
-                    km=run.manager,
                     kernel_name=kernel_name,
                     timeout=round(run.job["cell_timeout"]) or 1,
                     timeout_func=run.limit,
-                    startup_timeout=60,
                     iopub_timeout=30,
-                    shutdown_kernel="immediate",
                     force_raise_errors=True,
-                    on_notebook_start=run.answered,
                 )
                 save = nb_man.save
                 nb_man.save = _seldom(save)
                 try:
-                    return client.execute(cleanup_kc=True)
+                    return client.execute()
                 finally:
                     save()
 
@@ -169,10 +151,7 @@ class Run:
             return "overrun"
         except DeadKernelError:
             return "died"
-        except RuntimeError as error:
-            # This is how jupyter_client says that a kernel did not start; the reason is in the log.
-            if self.ready:
-                raise
+        except KernelFailed as error:
             print(error, file=sys.stderr)
             return "died"
         return "finished"

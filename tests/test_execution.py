@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -247,15 +245,13 @@ def test_what_hears_of_outcomes_may_stop_the_run(tmp_path: Path) -> None:
 
 
 def test_a_kernel_that_cannot_start_is_a_chapter_that_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kernels = tmp_path / "data" / "kernels" / "python3"
-    kernels.mkdir(parents=True)
-    spec = {"argv": [shutil.which("false")], "display_name": "Broken", "language": "python"}
-    (kernels / "kernel.json").write_text(json.dumps(spec))
-    environment = {**notebooks.jupyter_environment(), "JUPYTER_DATA_DIR": str(tmp_path / "data")}
-    environment["JUPYTER_PREFER_ENV_PATH"] = "0"  # so that the broken one goes first
+    (tmp_path / "ipykernel_launcher.py").write_text("raise SystemExit('no kernel today')")
+    environment = notebooks.jupyter_environment()
+    environment["PYTHONPATH"] = f"{tmp_path}:{environment['PYTHONPATH']}"
     monkeypatch.setattr(notebooks, "jupyter_environment", lambda: environment)
     path = write_notebook(tmp_path / "01-x.ipynb", code("1"))
     outcome = execute(chapter(path), output_dir=tmp_path / "out")
     assert (outcome.status, outcome.cells, outcome.total) == ("died", 0, 1)
     assert outcome.failure is not None
     assert outcome.failure.cell == 0
+    assert "no kernel today\nThe kernel ended before it answered." in outcome.failure.log
