@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+import subprocess
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnetkit.agent.shell import OUTPUT_LIMIT, _Output, split
+from dnetkit.agent.shell import OUTPUT_LIMIT, _is_simple, _Output, split
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,42 @@ def test_a_script_that_never_ends_or_makes_no_sense_is_refused_in_bashs_words(sc
 @given(st.lists(st.sampled_from(["a", "b 'c\nd'", "if x\nthen y\nfi", "cat <<E\n(\nE", "w \\\n z"]), max_size=6))
 def test_commands_put_together_come_apart_again(commands: list[str]) -> None:
     assert split("\n".join(commands)) == commands
+
+
+PIECES = [
+    "a",
+    "if",
+    "done",
+    "time",
+    "{",
+    "x=1",
+    "'b c'",
+    "'",
+    '"d"',
+    '"$(',
+    "|",
+    "||",
+    "\n",
+    "#",
+    "\\",
+    "$x",
+    "~/*",
+    "!",
+    "e&",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=7), st.sampled_from(["", " "]))
+def test_what_is_taken_for_a_complete_command_without_asking_bash_is_one_for_bash(pieces: list[str], gap: str) -> None:
+    text = gap.join(pieces)
+    if all(_is_simple(part) for part in text.split("|")):
+        assert subprocess.run(["bash", "-n", "-c", f"f() {{\n{text}\n}}"], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("text", ["docker run -d --name web -p 8080:80 httpd", "ip -j link | grep 'a b' | wc -l"])
+def test_bash_is_not_asked_about_plain_commands(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert split(text) == [text]
 
 
 # What is output and what is not

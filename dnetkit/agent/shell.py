@@ -11,6 +11,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
+import re
 import select
 import selectors
 import shlex
@@ -30,6 +31,13 @@ OUTPUT_LIMIT = 2_000_000
 
 _GRACE = 2.0  # seconds between asking a command to end and making it
 _CLOSING = 0.5  # seconds for the shell to end when there is nothing more for it to do
+
+_SIMPLE = re.compile(r"""(?:[\w./:=,@%+~^*? \t-]|'[^']*'|"[^"$`\\]*")+""", re.ASCII)
+"""Words, plain or quoted whole. With none of bash's own at its beginning such a text is a complete command."""
+_RESERVED = {
+    *("if", "then", "elif", "else", "fi", "case", "esac", "for", "select", "while", "until", "do", "done", "in"),
+    *("function", "time", "coproc"),
+}
 
 Tell = Callable[..., None]
 
@@ -53,8 +61,15 @@ def split(script: str) -> list[str]:
 
 
 def _stands_alone(text: str) -> bool:
+    if all(_is_simple(part) for part in text.split("|")):  # bash need not be asked, which takes longer than `ip link`
+        return True
     check = ["bash", "-n", "-c", f"f() {{\n{text}\n}}"]
     return subprocess.run(check, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def _is_simple(command: str) -> bool:
+    words = command.split(maxsplit=1)
+    return bool(words) and words[0] not in _RESERVED and _SIMPLE.fullmatch(command) is not None
 
 
 class Running:
@@ -144,7 +159,7 @@ class Running:
     def _take_the_rest(outputs: dict[int, _Output]) -> None:
         """The shell is gone, but a program that it left may hold the pipes: take what is in them, and do not wait."""
         for fd, output in outputs.items():
-            if not output.done and select.select([fd], [], [], 0)[0]:
+            if not output.done and _readable(fd, 0):
                 output.take(os.read(fd, 1 << 16))  # a pipe holds no more
             if not output.done:
                 output.take(b"")
@@ -192,13 +207,19 @@ class Running:
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
-        try:
-            self._process.wait(_CLOSING)
-        except subprocess.TimeoutExpired:  # what the script left running in the background keeps `docker exec` waiting
+        if not _readable(self._end_of_shell, _CLOSING):
+            # What the script left running in the background keeps `docker exec` waiting.
             os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        self._process.wait()
         for fd in (self._end_of_shell, self._wake, self._alarm):
             os.close(fd)
+
+
+def _readable(fd: int, seconds: float) -> bool:
+    """Whether there is something to read by then, or its end."""
+    poll = select.poll()  # unlike select(2) it takes descriptors from 1024 on
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 def _signal_all(wanted: Callable[[Path], bool], number: signal.Signals) -> None:

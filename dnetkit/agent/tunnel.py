@@ -92,9 +92,11 @@ def terminal(machine: Machine, command: list[str], size: tuple[int, int], inbox:
 
     writer = threading.Thread(target=from_caller, daemon=True)
     writer.start()
+    poll = select.poll()
+    poll.register(ours, select.POLLIN)
     try:
         while True:
-            select.select([ours], [], [])
+            poll.poll()
             data = os.read(ours, _PIECE)
             if not data:
                 break
