@@ -174,7 +174,7 @@ def _execute(
     target.unlink(missing_ok=True)  # what an earlier run left there must not be taken for this one's
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="dnetkit-run-", dir=_short_directory()) as private:
-        job["sockets"] = os.path.join(private, "kernel")
+        job |= {"private": private, "owner": os.getpid()}
         ended, log = _work(job, _environment(sandbox, Path(private)), Path(private), stop)
     return verdict.judge(chapter, target, ended=ended, log=log, seconds=time.monotonic() - began)
 

@@ -1,10 +1,14 @@
 """Run one chapter with papermill, in a process of its own that ends when the one that started it does.
 
-    python -m dnetkit.worker '{"source": ..., "output": ..., "parameters": {...}, "timeout": ..., "cell_timeout": ...}'
+    python -m dnetkit.worker '{"source": ..., "output": ..., "cwd": ..., "private": ..., "owner": ...,
+                               "parameters": {...}, "timeout": ..., "cell_timeout": ...}'
+
+`private` is a folder with a short name, for its kernel's sockets; `owner` is the process that removes it at the end.
 
 It writes JSON lines to its standard output: {"kernel": PID} when the kernel runs, {"ended": HOW} at the end; HOW is
 'finished' (which does not mean that the chapter passed), 'died', 'overrun' or 'cancelled'. When its standard input
-ends, it kills its kernel and ends. What goes wrong in itself is a traceback on its standard error.
+ends, it kills its kernel and ends; when its owner has been killed, it removes the folder in its place. What goes wrong
+in itself is a traceback on its standard error.
 """
 
 # ruff: noqa: PLC0415 - what takes long to import is imported while the kernel starts, and once certain imports fail
@@ -16,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -57,6 +62,8 @@ class Run:
             ended = self._papermill()
         finally:
             self._end_kernel()
+            if os.getppid() != self.job["owner"]:
+                shutil.rmtree(self.job["private"], ignore_errors=True)
         self.tell(ended=self.ended or ended)
 
     def tell(self, **message: Any) -> None:
@@ -79,7 +86,7 @@ class Run:
         self.stop("cancelled")
 
     def _start_kernel(self) -> None:
-        kernel = Kernel(self.job["sockets"], self.job["cwd"])
+        kernel = Kernel(os.path.join(self.job["private"], "kernel"), self.job["cwd"])
         with self._lock:
             self.kernel = kernel
         if self.ended:

@@ -192,23 +192,32 @@ def test_a_chapter_over_its_time_is_an_overrun_and_its_kernel_is_gone(tmp_path: 
     assert ended(kernel_in(tmp_path))
 
 
-def running(folder: Path) -> subprocess.Popen[str]:
+def running(folder: Path, temporary: str = "") -> subprocess.Popen[str]:
     """`dnetkit run` on its way through fixture 10."""
     command = [DNETKIT, "run", str(fixture("10")), "-p", "folder", str(folder), "--output", str(folder / "out")]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=folder
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        cwd=folder,
+        env={**os.environ, "TMPDIR": temporary or tempfile.gettempdir()},
     )
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_no_kernel_outlives_the_run_that_was_ended(tmp_path: Path, number: int, status: int) -> None:
-    with running(tmp_path) as run:
-        kernel = kernel_in(tmp_path)
-        os.kill(run.pid, number)
-        _, errors = run.communicate(timeout=30)
-    assert run.returncode == status
-    assert errors in ("", "dnetkit: interrupted\n")
-    wait_for("the kernel has ended", lambda: ended(kernel), 20)
+def test_no_kernel_and_no_file_outlives_the_run_that_was_ended(tmp_path: Path, number: int, status: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="run-", dir="/tmp") as temporary:  # a short one, or it is not taken
+        with running(tmp_path, temporary) as run:
+            kernel = kernel_in(tmp_path)
+            assert os.listdir(temporary)
+            os.kill(run.pid, number)
+            _, errors = run.communicate(timeout=30)
+        assert run.returncode == status
+        assert errors in ("", "dnetkit: interrupted\n")
+        wait_for("the kernel has ended", lambda: ended(kernel), 20)
+        wait_for("its folder has been removed", lambda: not os.listdir(temporary), 20)
 
 
 def test_a_worker_that_is_killed_is_a_broken_run_and_its_kernel_ends(tmp_path: Path) -> None:

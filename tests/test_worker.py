@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,7 +23,8 @@ def worker(folder: Path, source: Path, **more: Any) -> Iterator[subprocess.Popen
         "source": str(source),
         "output": str(folder / "out.ipynb"),
         "cwd": str(folder),
-        "sockets": str(folder / "kernel"),
+        "private": str(folder / "private"),
+        "owner": os.getpid(),
         "parameters": {},
         "timeout": 60.0,
         "cell_timeout": 60.0,
