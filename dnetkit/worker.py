@@ -137,8 +137,9 @@ class Run:
                 nb_man.save = _seldom(save)
                 try:
                     return client.execute()
-                finally:
+                except BaseException:  # else papermill saves it
                     save()
+                    raise
 
         papermill_engines.register("dnetkit", Engine)
         try:
