@@ -86,9 +86,10 @@ SABOTAGE: dict[str, Sabotage] = {
     'no_link("host1", "tun0")': _added("", "tun0"),
     'pair("red", "red0", "host1", "blue0")': Sabotage("ip link set blue0 name blue9", "ip link set blue9 name blue0"),
     'no_link("host1", "eth0")': _added("", "eth0"),
-    'not_reaches("client", "host1")': Sabotage(
-        "ip -n red link set eth0 netns 1\nip address add 198.51.100.11/24 dev eth0\nip link set eth0 up",
-        "ip link set eth0 netns red",
+    'no_neighbour("client", "198.51.100.11")': Sabotage(
+        "ip neighbour replace 198.51.100.11 lladdr 02:00:00:00:00:99 dev eth0",
+        "ip neighbour delete 198.51.100.11 dev eth0",
+        "client",
     ),
     'has_address("host1", "eth0", "198.51.100.11/24")': _bare("", "eth0", "198.51.100.11/24"),
     'reaches("client", "host1")': Sabotage("ip link set eth0 down", "ip link set eth0 up"),
