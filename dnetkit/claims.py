@@ -212,9 +212,12 @@ def no_neighbour(snapshot: Snapshot, where: str, address: str) -> CheckResult:
     """The neighbour table (ARP) knows no MAC address for that address."""
     space = facts.namespace(snapshot, where)
     facts.must_be_read(snapshot, "neighbours", space)
-    fits = [f"{n.address} {n.mac} {n.state}" for n in space.neighbours if n.address == address and n.mac]
+    there = [n for n in space.neighbours if n.address == address]
+    seen = listed((f"{n.mac or 'no MAC address'} ({n.state})" for n in there), "nothing")
     return CheckResult(
-        not fits, f"{where} does not know the MAC address of {address}", f"entries for it: {listed(fits)}"
+        not any(n.mac for n in there),
+        f"{where} does not know the MAC address of {address}",
+        f"its neighbour table has for it: {seen}",
     )
 
 
