@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
+import threading
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable
@@ -115,6 +117,7 @@ class Workbench(Magics):
             elif news.begins:
                 slot.put(views.message(str(news)))
 
+        threading.Thread(target=_import_the_rest, daemon=True).start()  # there is nothing to do while an engine starts
         lab = start(tell)
         self.current = lab
         self._shell.user_ns["lab"] = lab
@@ -248,6 +251,12 @@ class Workbench(Magics):
 def _first_line(script: str) -> str:
     lines = [line.strip() for line in script.strip().splitlines()]
     return f"{lines[0]} ..." if len(lines) > 1 else "".join(lines)
+
+
+def _import_the_rest() -> None:
+    """What the first cell and the first picture would wait for; if something is missing, it is they who say so."""
+    with contextlib.suppress(ImportError):
+        from dnetkit import diagram, diff  # noqa: F401, PLC0415 - %load_ext must not wait for them
 
 
 def _open_lab(**wanted: Any) -> Lab:
