@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
-from dnetkit import completion, needs, options, views
+from dnetkit import completion, exercises, needs, options, views
 from dnetkit.cells import as_python, perform
 from dnetkit.errors import CommandError, DnetkitError, EngineError, LabError, UnknownMachine, UsageError
 from dnetkit.failures import did_you_mean
@@ -117,7 +117,7 @@ class Workbench(Magics):
             elif news.begins:
                 slot.put(views.message(str(news)))
 
-        threading.Thread(target=_import_the_rest, daemon=True).start()  # there is nothing to do while an engine starts
+        threading.Thread(target=_make_ready, daemon=True).start()  # there is nothing to do while an engine starts
         lab = start(tell)
         self.current = lab
         self._shell.user_ns["lab"] = lab
@@ -253,10 +253,12 @@ def _first_line(script: str) -> str:
     return f"{lines[0]} ..." if len(lines) > 1 else "".join(lines)
 
 
-def _import_the_rest() -> None:
-    """What the first cell and the first picture would wait for; if something is missing, it is they who say so."""
-    with contextlib.suppress(ImportError):
+def _make_ready() -> None:
+    """What the first cell, picture and exercise would wait for; if something is wrong with it, it is they who say so."""
+    with contextlib.suppress(ImportError, DnetkitError):
         from dnetkit import diagram, diff  # noqa: F401, PLC0415 - %load_ext must not wait for them
+
+        exercises.catalogue()
 
 
 def _open_lab(**wanted: Any) -> Lab:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from html import escape
 from html.parser import HTMLParser
 
@@ -113,6 +114,7 @@ class _Cleaner(HTMLParser):
             self._written.append(escape(data))
 
 
+@lru_cache(4096)  # the parts of a picture are much alike
 def _attribute(tag: str, name: str, value: str) -> str:
     if name not in ATTRIBUTES and not name.startswith(("aria-", "data-")):
         return ""
