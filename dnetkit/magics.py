@@ -254,7 +254,7 @@ def _first_line(script: str) -> str:
 
 
 def _make_ready() -> None:
-    """What the first cell, picture and exercise would wait for; if something is wrong with it, it is they who say so."""
+    """What the first cell, picture and exercise would wait for; if something is wrong with it, they say so."""
     with contextlib.suppress(ImportError, DnetkitError):
         from dnetkit import diagram, diff  # noqa: F401, PLC0415 - %load_ext must not wait for them
 

@@ -29,6 +29,7 @@ OPTIONS = "/etc/default/docker"
 
 _INIT = "/usr/bin/tini-static"  # what `docker run --init` puts first; Debian's engine brings none along
 _LOG = "/run/dockerd.log"
+_SETTINGS = "/etc/docker/daemon.json"
 _PIDFILE = "/run/docker.pid"
 _ROOTLESS = "/run/dnetkit/rootless"  # where a rootless engine looks for what a root one finds in /etc and on PATH
 
@@ -93,11 +94,23 @@ class Engine:
         self._config = config
         self._process: subprocess.Popen[bytes] | None = None
         self._began = 0  # where in its log the last start is
+        self._starts = 0
+        self._read: tuple[int, ...] | None = None
+        self._settings: tuple[int, ...] | None = None  # the file of its settings as it was then; None: not only that
 
     @property
     def running(self) -> bool:
         """Whether its process lives."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def settings(self) -> tuple[int, ...] | None:
+        """What stands for its settings as long as they cannot have changed since it was started; None: they may have.
+
+        When it is told to (SIGHUP), it reads the file of its settings again.
+        """
+        unchanged = self.running and self._settings is not None and self._settings == self._stamps()
+        return (self._starts, *(self._settings or ())) if unchanged else None
 
     def start(self) -> None:
         """Start dockerd; returns at once, `wait` waits. An engine that runs is left alone. Raises OSError."""
@@ -133,7 +146,11 @@ class Engine:
         else:
             command += ["--exec-opt", "native.cgroupdriver=cgroupfs"]
             command += ["--cgroup-parent", f"/{config['cgroup']}/{self.machine.name}"]
-        command += self._options()
+        options = self._options()
+        command += options
+        self._starts += 1
+        self._settings = None
+        self._read = None if options else self._stamps()[:-1]  # an option may name another file
         if config["sandbox"] == "rootless":
             self._end_leftovers(command, environment)
         with open(self.machine.path(_LOG), "ab") as log:
@@ -161,6 +178,8 @@ class Engine:
 
         if not wait_until(answers, deadline):
             raise OSError(f"the engine did not answer within {deadline:.0f} seconds")
+        stamps = self._stamps()  # of the folder too, in which it has put a key of its own by now
+        self._settings = stamps if self._read == stamps[:-1] else None
 
     def stop(self, deadline: float = 15.0, *, kill: bool = False) -> None:
         """Stop dockerd (its containers with it, unless live-restore is on); with kill at once, by SIGKILL."""
@@ -211,6 +230,14 @@ class Engine:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
             wait_until(lambda: not any(map(_comm, ended)), 5.0)
+
+    def _stamps(self) -> tuple[int, ...]:
+        """When the file of its settings was changed last, if there is one, and when its folder was (stat(2), ctime)."""
+        found = []
+        for path in (_SETTINGS, os.path.dirname(_SETTINGS)):
+            with contextlib.suppress(FileNotFoundError):
+                found.append(os.stat(self.machine.path(path)).st_ctime_ns)
+        return tuple(found)
 
     def _options(self) -> list[str]:
         """The words of DOCKER_OPTS in the machine's file of options."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from dnetkit.agent.dockerd import Engine, NotThere
+from dnetkit.agent.dockerd import Conversation, Engine, NotThere
 from dnetkit.agent.place import read_value
 from dnetkit.model import Unavailable
 
-__all__ = ["Answers", "Inspected", "ask"]
+__all__ = ["Answers", "Inspected", "Memory", "ask"]
 
 _AT_ONCE = 2  # questions under way to one engine
 
@@ -40,16 +40,27 @@ class Inspected:
     plain: dict[str, Any]
 
 
-def ask(engine: Engine, known: dict[str, Inspected] | None = None) -> Answers:
-    """Ask an engine everything. Raises OSError when it does not answer.
+@dataclass
+class Memory:
+    """What an engine answered before, for what would be answered in the same way again.
 
-    known: by their ids the containers that were inspected before, each of which is inspected again only when it may
-    have changed.
+    containers: those that were inspected, by id. info: what it said of itself outside of any swarm, and the settings by
+    which it did: it starts two programs to answer that, which takes longer than all the rest.
     """
+
+    containers: dict[str, Inspected] = field(default_factory=dict)
+    info: tuple[Any, dict[str, Any]] | None = None
+
+
+def ask(engine: Engine, memory: Memory | None = None) -> Answers:
+    """Ask an engine everything that may have changed. Raises OSError when it does not answer."""
+    memory = Memory() if memory is None else memory
     missing: list[Unavailable] = []
-    known = {} if known is None else known
+    known = memory.containers
+    settings = engine.settings
     with ThreadPoolExecutor(_AT_ONCE + 1) as pool, engine.converse() as conversation:
-        info = pool.submit(engine.get, "/info")
+        told = memory.info[1] if memory.info and memory.info[0] == settings and _is_alone(conversation) else None
+        asked = pool.submit(engine.get, "/info") if told is None else None
         networks = conversation.get("/networks")
         listed = {entry["Id"]: _lasting(entry) for entry in conversation.get("/containers/json?all=1")}
         same = {name: one for name, entry in listed.items() if (one := known.get(name)) and _is(engine, one, entry)}
@@ -63,7 +74,19 @@ def ask(engine: Engine, known: dict[str, Inspected] | None = None) -> Answers:
                 known[plain["Id"]] = Inspected(listed[plain["Id"]], started, plain)
         containers = [*(one.plain for one in same.values()), *fresh]
         containers.sort(key=lambda plain: (plain["Created"], plain["Id"]))
-        return Answers(networks, containers, info.result(), missing)
+        info: dict[str, Any] = asked.result() if asked is not None else told or {}
+        alone = settings is not None and info.get("Swarm", {}).get("LocalNodeState") == "inactive"
+        memory.info = (settings, info) if alone else None
+        return Answers(networks, containers, info, missing)
+
+
+def _is_alone(conversation: Conversation) -> bool:
+    """Whether it says that it is in no swarm, neither one that it manages nor another."""
+    try:
+        conversation.get("/swarm")
+    except OSError as error:
+        return "docker swarm init" in str(error)  # what to do about it, with 503
+    return False
 
 
 def _lasting(entry: dict[str, Any]) -> dict[str, Any]:

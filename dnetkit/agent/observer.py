@@ -18,7 +18,7 @@ from typing import Any
 from dnetkit.agent import inquiry
 from dnetkit.agent.docker_state import DockerState
 from dnetkit.agent.dockerd import Engine
-from dnetkit.agent.inquiry import Inspected
+from dnetkit.agent.inquiry import Memory
 from dnetkit.agent.machines import Machine
 from dnetkit.agent.place import Kept
 from dnetkit.agent.probes import probe
@@ -60,7 +60,7 @@ class Observer:
         self._taken: dict[int, Snapshot] = {}
         self._count = 0
         self._memory: dict[type, Any] = {}
-        self._inspected: dict[str, dict[str, Inspected]] = {name: {} for name in engines}
+        self._answered = {name: Memory() for name in engines}
         self._kept: dict[int, Kept] = {}  # by the number of the namespace
         self._sandboxes: dict[tuple[str, str], str] = {}  # the container of each, for when an engine does not answer
         self._overlays: dict[tuple[str, str], str] = {}  # by machine and the beginning of its id: the network's name
@@ -100,7 +100,7 @@ class Observer:
         with contextlib.ExitStack() as stack:
             pool = stack.enter_context(ThreadPoolExecutor(max(1, len(self._engines))))
             asked = {
-                name: pool.submit(inquiry.ask, engine, self._inspected[name]) for name, engine in self._engines.items()
+                name: pool.submit(inquiry.ask, engine, self._answered[name]) for name, engine in self._engines.items()
             }
             processes = Processes(self._machines)
             located = find(stack, self._machines, processes, missing)
