@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from dnetkit.agent.dockerd import Conversation, Engine
+from dnetkit.agent.dockerd import Conversation, Engine, Refusal
 from dnetkit.agent.inquiry import Memory, ask
 from dnetkit.lab import Lab
 
@@ -33,7 +33,7 @@ class FakeEngine:
     def get(self, path: str) -> Any:
         self.asked.append(path)
         if path == "/swarm" and self.swarm:
-            raise OSError(self.swarm)
+            raise Refusal(self.swarm)
         return {"Swarm": {"LocalNodeState": self.state}} if path == "/info" else []
 
 

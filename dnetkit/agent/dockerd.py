@@ -19,7 +19,7 @@ from dnetkit.agent import rootlesskit
 from dnetkit.agent.machines import Machine
 from dnetkit.agent.place import read_value
 
-__all__ = ["OPTIONS", "SOCKET", "Conversation", "Engine", "NotThere", "wait_until"]
+__all__ = ["OPTIONS", "SOCKET", "Conversation", "Engine", "NotThere", "Refusal", "wait_until"]
 
 SOCKET = "/run/docker.sock"
 """Where an engine listens, inside its machine."""
@@ -55,8 +55,12 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-class NotThere(OSError):
-    """The engine answers that it knows no such thing."""
+class Refusal(OSError):
+    """The engine answers, with an error."""
+
+
+class NotThere(Refusal):
+    """It knows no such thing."""
 
 
 class Conversation:
@@ -72,13 +76,13 @@ class Conversation:
         self._connection.close()
 
     def get(self, path: str) -> Any:
-        """GET, decoded. Raises OSError when the engine does not answer or answers with an error, NotThere for 404."""
+        """GET, decoded. Raises OSError when the engine does not answer, Refusal when with an error, NotThere for 404."""
         try:
             self._connection.request("GET", path)
             answer = self._connection.getresponse()
             body = answer.read()
             if answer.status >= 400:
-                kind = NotThere if answer.status == 404 else OSError
+                kind = NotThere if answer.status == 404 else Refusal
                 raise kind(f"{path}: {answer.status} {body[:200].decode(errors='replace')}")
             return json.loads(body)
         except (http.client.HTTPException, ValueError) as error:

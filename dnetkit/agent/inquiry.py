@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from dnetkit.agent.dockerd import Conversation, Engine, NotThere
+from dnetkit.agent.dockerd import Conversation, Engine, NotThere, Refusal
 from dnetkit.agent.place import read_value
 from dnetkit.model import Unavailable
 
@@ -84,7 +84,7 @@ def _is_alone(conversation: Conversation) -> bool:
     """Whether it says that it is in no swarm, neither one that it manages nor another."""
     try:
         conversation.get("/swarm")
-    except OSError as error:
+    except Refusal as error:
         return "docker swarm init" in str(error)  # what to do about it, with 503
     return False
 
