@@ -76,7 +76,7 @@ class Conversation:
         self._connection.close()
 
     def get(self, path: str) -> Any:
-        """GET, decoded. Raises OSError when the engine does not answer, Refusal when with an error, NotThere for 404."""
+        """GET, decoded. Raises OSError when the engine does not answer, Refusal when it does with an error."""
         try:
             self._connection.request("GET", path)
             answer = self._connection.getresponse()
