@@ -117,11 +117,11 @@ class Workbench(Magics):
             elif news.begins:
                 slot.put(views.message(str(news)))
 
-        threading.Thread(target=_make_ready, daemon=True).start()  # there is nothing to do while an engine starts
         lab = start(tell)
         self.current = lab
         self._shell.user_ns["lab"] = lab
         slot.put(views.status(lab, lab.snapshot(), time.monotonic() - began))
+        threading.Thread(target=_make_ready, daemon=True).start()  # while the learner reads
 
     def _status(self) -> None:
         if self.current is None:
@@ -254,7 +254,7 @@ def _first_line(script: str) -> str:
 
 
 def _make_ready() -> None:
-    """What the first cell, picture and exercise would wait for; if something is wrong with it, they say so."""
+    """What the first change, picture and exercise would wait for; if something is wrong with it, they say so."""
     with contextlib.suppress(ImportError, DnetkitError):
         from dnetkit import diagram, diff  # noqa: F401, PLC0415 - %load_ext must not wait for them
 
