@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -11,14 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.commands import play, recorded
 from benchmarks.rows import KIND, Row, elapsed, ratio, tell
-from dnetkit import exercises, options
+from dnetkit import notebooks
 from dnetkit.lab import Lab
 
 __all__ = ["measure"]
 
 _CHAPTER = "01-veth"
-_NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / f"{_CHAPTER}.ipynb"
 _EMPTY = {
     "cells": [],
     "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
@@ -29,23 +28,22 @@ _EMPTY = {
 
 def measure(runs: int) -> list[Row]:
     """Each with a process of its own, as it is run."""
-    script = _commands()
+    (chapter,) = notebooks.choose([_CHAPTER])
+    wanted, asked = recorded(chapter)
     programs = Path(sys.executable).parent
     ours: list[float] = []
     every: list[list[float]] = []
     with tempfile.TemporaryDirectory() as folder:
         empty = Path(folder) / "empty.ipynb"
         empty.write_text(json.dumps(_EMPTY), encoding="utf-8")
-        chapter = [programs / "dnetkit", "run", _NOTEBOOK, "--output", Path(folder) / "run"]
+        run = [programs / "dnetkit", "run", chapter.path, "--output", Path(folder) / "run"]
         papermill = [programs / "papermill", empty, Path(folder) / "out.ipynb", "--no-progress-bar"]
         for _ in range(max(1, runs * 3 // 7)):
-            ours.append(elapsed(lambda: _quietly(chapter)))
-            lab = Lab()
+            ours.append(elapsed(lambda: _quietly(run)))
+            lab = Lab(**wanted)
             parts = [elapsed(lab.open)]
             try:
-                lab.host.run("cat >/root/commands <<'the end of it all'\n" + script + "the end of it all\n")
-                by_script = partial(lab.host.run, "bash /root/commands", check=False, timeout=300)
-                parts.append(elapsed(by_script))
+                parts.append(elapsed(partial(play, lab, asked, [])))
             finally:
                 lab.close()
             parts.append(elapsed(lambda: _quietly(papermill)))
@@ -61,23 +59,3 @@ def measure(runs: int) -> list[Row]:
 
 def _quietly(command: list[Any]) -> None:
     subprocess.run([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-
-
-def _commands() -> str:
-    """The lines of its cells in their order, what a check runs, and the exercises: how they begin and are solved."""
-    written = []
-    for cell in json.loads(_NOTEBOOK.read_text(encoding="utf-8"))["cells"]:
-        source = "".join(cell["source"]) if cell["cell_type"] == "code" else ""
-        first, _, rest = source.partition("\n")
-        magic, _, words = first.partition(" ")
-        if magic == "%%host":
-            written.append(rest)
-        elif magic == "%%container":
-            written.append(f"docker exec -i {options.CONTAINER.read(words).name} sh <<'end'\n{rest}\nend")
-        elif magic == "%check":
-            found = re.findall(r'prints\("host1", "([^"]*)"', source)
-            written += found
-        elif magic == "%%exercise":
-            exercise = exercises.find(words.strip())
-            written += [exercise.setup, exercise.solution]
-    return "\n".join(written) + "\n"
