@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from chapters import FIXTURES, code, fixture, markdown, write_notebook
-from waiting import wait_for
+from waiting import ended, wait_for
 
 from dnetkit import execution, notebooks
 from dnetkit.errors import NotebookError
@@ -173,14 +173,6 @@ def test_a_temporary_folder_with_a_long_name_is_no_obstacle(tmp_path: Path, monk
 def kernel_in(folder: Path) -> int:
     """The number of the process that runs fixture 10, once it does."""
     return int(wait_for("the kernel runs", lambda: next(folder.glob("*.pid"), None), 60).stem)
-
-
-def ended(pid: int) -> bool:
-    """Whether a process has ended; one that waits for its parent to take note has."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 def test_a_chapter_over_its_time_is_an_overrun_and_its_kernel_is_gone(tmp_path: Path) -> None:

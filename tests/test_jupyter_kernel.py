@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from waiting import wait_for
+from waiting import ended, wait_for
 
 from dnetkit.jupyter_kernel import Kernel, KernelFailed
 
@@ -59,9 +59,9 @@ def test_killing_it_ends_what_it_started_too(tmp_path: Path, monkeypatch: pytest
     stand_in(tmp_path, program + "pathlib.Path('pid').write_text(f'{p.pid}\\n')\np.wait()", monkeypatch)
     with kernel(tmp_path) as started:
         wait_for("its program runs", lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text(), 20)
-        program = (tmp_path / "pid").read_text().strip()
+        pid = int((tmp_path / "pid").read_text())
         started.kill()
-        wait_for("its program has ended", lambda: _ended(program), 20)
+        wait_for("its program has ended", lambda: ended(pid), 20)
         started.kill()  # once more is no error
 
 
@@ -80,9 +80,3 @@ def test_one_that_never_answers_is_told_in_time(tmp_path: Path, monkeypatch: pyt
 def test_only_its_user_can_reach_it(tmp_path: Path) -> None:
     with kernel(tmp_path):
         assert (tmp_path / "kernel").stat().st_mode & 0o077 == 0
-
-
-def _ended(pid: str) -> bool:
-    """Whether a process is gone, or is one that nobody has waited for yet."""
-    stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"

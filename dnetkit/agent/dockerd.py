@@ -99,8 +99,9 @@ class Engine:
         self._process: subprocess.Popen[bytes] | None = None
         self._began = 0  # where in its log the last start is
         self._starts = 0
+        # The stamps of its settings at its start, and once it answered; None: they do not hang on the file alone.
         self._read: tuple[int, ...] | None = None
-        self._settings: tuple[int, ...] | None = None  # the file of its settings as it was then; None: not only that
+        self._settings: tuple[int, ...] | None = None
 
     @property
     def running(self) -> bool:
